@@ -1,0 +1,1 @@
+"""Edges only: each file reads like the drawing."""

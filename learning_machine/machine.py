@@ -1,0 +1,564 @@
+"""`LearningMachine`: stores, a ledger, a model and a worker, put together once."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
+from langgraph.graph import StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from psycopg_pool import ConnectionPool
+
+from learning_machine.errors import ConfigurationError
+from learning_machine.graphs.learning import learn_graph, learning_graph
+from learning_machine.jobs import Jobs, Worker
+from learning_machine.models import resolve_model
+from learning_machine.nodes.agent import inner_agent
+from learning_machine.nodes.build_context import context_text
+from learning_machine.nodes.parts import Parts, Usage
+from learning_machine.nodes.recall import arecall_others, recall_others, recall_own
+from learning_machine.state.config import SessionContextConfig, StoreConfig, UserProfileConfig
+from learning_machine.state.handles import handle_of
+from learning_machine.state.messages import Said, as_messages, keys_of, spoken
+from learning_machine.state.modes import LearningMode
+from learning_machine.state.redaction import redact as redact_secrets
+from learning_machine.state.scope import Scope
+from learning_machine.stores.ledger import Ledger, access_of
+from learning_machine.stores.ledger_store import LedgerStore
+from learning_machine.stores.postgres import queue
+from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.migrate import prepare
+from learning_machine.stores.protocol import Standing
+from learning_machine.stores.registry import Registry
+from learning_machine.stores.session_context import SessionContextStore
+from learning_machine.stores.turns import KeepMessages, TurnRecord, Turns
+from learning_machine.stores.user_profile import UserProfileStore
+
+log = logging.getLogger("learning_machine")
+
+#: How long the exit of the interpreter waits for learning that is queued, in seconds.
+EXIT_PATIENCE = 10.0
+#: Where the database is when nobody says: this variable, else the embedded PostgreSQL.
+DATABASE_VARIABLE = "LEARNING_MACHINE_DATABASE_URL"
+
+Background = Literal["worker", "external"]
+_BUILT_IN: dict[str, tuple[type[LedgerStore], type[StoreConfig]]] = {
+    "user_profile": (UserProfileStore, UserProfileConfig),
+    "session_context": (SessionContextStore, SessionContextConfig),
+}
+_machines: weakref.WeakKeyDictionary[Any, LearningMachine] = weakref.WeakKeyDictionary()
+
+
+class LearningMachine:
+    """What an agent learns with. Complete by itself: `recall`, `process` and the rest need no graph.
+
+    Each store takes `True`, a config, or a store. Without any store named it keeps a user profile. Nothing connects
+    before it is first used.
+
+    >>> machine = LearningMachine(user_profile=True, session_context=True)
+    >>> machine.process([{"role": "user", "content": "My name is Alice."}], user_id="alice")   # doctest: +SKIP
+    >>> machine.build_context(user_id="alice")                                                 # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        *,
+        db: str | ConnectionPool[Any] | None = None,
+        model: BaseChatModel | str | None = None,
+        name: str = "default",
+        schema: str = "learning_machine",
+        user_profile: Any = None,
+        session_context: Any = None,
+        custom_stores: Mapping[str, Any] | None = None,
+        background: Background = "worker",
+        redact: Callable[[str], str] | None = redact_secrets,
+        keep_messages: KeepMessages = "forever",
+        max_context_tokens: int = 3_000,
+        auto_migrate: bool = True,
+    ) -> None:
+        if background not in ("worker", "external"):
+            raise ConfigurationError(
+                f'background={background!r} is not known. Use "worker" (in this process) or "external" '
+                "(`learning-machine worker` elsewhere)."
+            )
+        if keep_messages not in ("forever", "until_learned") and not (
+            isinstance(keep_messages, int) and keep_messages > 0
+        ):
+            raise ConfigurationError(
+                f'keep_messages={keep_messages!r} is not known. Use "forever", "until_learned" or a number of days.'
+            )
+        self.name, self.background, self.auto_migrate = name, background, auto_migrate
+        self._db, self._model, self._schema = db, model, schema
+        self._resolved: BaseChatModel | None = None
+        self._embedded: Any = None
+        self._ready = False
+        self._lock = threading.RLock()
+        self._jobs = Jobs(name)
+        self._worker: Worker | None = None
+        self._closed = False
+        asked = {"user_profile": user_profile, "session_context": session_context}
+        if not custom_stores and not any(asked.values()):
+            asked["user_profile"] = True
+        self._asked, self._custom = asked, dict(custom_stores or {})
+        self._redact = redact or str
+        self._keep: KeepMessages = keep_messages
+        self._max_context_tokens = max_context_tokens
+        self._database: Database | None = None
+        self._parts: Parts | None = None
+        self._learn: CompiledStateGraph[Any, Any, Any, Any] | None = None
+        # Stores are made now, so that what cannot work says so where it is written.
+        self._stores = [store_from(name, value) for name, value in asked.items() if value] + list(self._custom.values())
+        Registry(self._stores)
+
+    # --- what it is made of -------------------------------------------------------------------------------------------
+
+    @property
+    def parts(self) -> Parts:
+        """The machine as its nodes see it."""
+        with self._lock:
+            if self._parts is None:
+                self._parts = self._assemble()
+            return self._parts
+
+    @property
+    def stores(self) -> Registry:
+        """The stores, by learning type."""
+        return self.parts.registry
+
+    @property
+    def database(self) -> Database:
+        """The database, ready: reachable, migrated, and with isolation checked."""
+        self._make_ready()
+        return self.parts.database
+
+    @property
+    def model(self) -> BaseChatModel:
+        """The model that extracts; without one given, from the environment, or the offline one."""
+        if self._resolved is None:
+            self._resolved = resolve_model(self._model)
+        return self._resolved
+
+    @property
+    def usage(self) -> Usage:
+        """What learning has cost in this process: calls, tokens, failures."""
+        return self.parts.usage
+
+    def _assemble(self) -> Parts:
+        database = Database(self._source, schema=self._schema)
+        ledger = Ledger(database, redact=self._redact)
+        stores = [
+            store.bound(ledger, self._extract_for) if isinstance(store, LedgerStore) else store
+            for store in self._stores
+        ]
+        return Parts(
+            name=self.name,
+            registry=Registry(stores),
+            database=database,
+            ledger=ledger,
+            turns=Turns(database, self.name, keep=self._keep, redact=self._redact),
+            model=lambda: self.model,
+            ready=self._make_ready,
+            enqueue=self._jobs.enqueue,
+            wake=self._wake,
+            usage=Usage(),
+            max_context_tokens=self._max_context_tokens,
+        )
+
+    def _source(self) -> str | ConnectionPool[Any]:
+        if self._db is not None:
+            return self._db
+        url = os.environ.get(DATABASE_VARIABLE)
+        if url:
+            return url
+        from learning_machine.stores.postgres.embedded import start
+
+        self._embedded = start()
+        return str(self._embedded.url)
+
+    def _make_ready(self) -> None:
+        if self._ready:
+            return
+        parts = self.parts
+        with self._lock:
+            if not self._ready:
+                prepare(parts.database, auto=self.auto_migrate)
+                self._ready = True
+
+    def give(self, *, db: Any = None, model: Any = None) -> None:
+        """Hand over what the machine lacks, once. Another database than the one it has is an error."""
+        if db is not None:
+            if self._db is not None and _place(self._db) != _place(db):
+                raise ConfigurationError(
+                    "The machine has a database of its own, and the agent another. Give db= to one of them."
+                )
+            if self._db is None and self._parts is not None:
+                raise ConfigurationError(
+                    "The machine has been used already, with the default database. Give db= before that."
+                )
+            self._db = self._db or db
+        if model is not None and self._model is None and self._resolved is None:
+            self._model = model
+
+    # --- recall and context -------------------------------------------------------------------------------------------
+
+    def recall(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> dict[str, Any]:
+        """What the stores know for this scope, by learning type. Types that know nothing are left out."""
+        where, said = Scope(**scope), _turned(message, messages)
+        own, _ = recall_own(self.parts, where, Standing(machine=self.name))
+        return own | recall_others(self.parts, where, said)
+
+    async def arecall(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> dict[str, Any]:
+        where, said = Scope(**scope), _turned(message, messages)
+        own, _ = await asyncio.to_thread(recall_own, self.parts, where, Standing(machine=self.name))
+        return own | await arecall_others(self.parts, where, said)
+
+    def build_context(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> str:
+        """The text an agent reads about this scope; `""` when nothing is known."""
+        return context_text(self.parts, self.recall(message=message, messages=messages, **scope))
+
+    async def abuild_context(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> str:
+        return context_text(self.parts, await self.arecall(message=message, messages=messages, **scope))
+
+    def get_tools(self, **scope: Any) -> list[Any]:
+        """The tools of the stores in AGENTIC mode. With a scope they are bound to it; without, they read it from the run."""
+        context: dict[str, Any] = {}
+        if scope:
+            bound = Scope(**scope)
+            context = {**bound.keywords(), "scope": bound}
+        tools: dict[str, Any] = {}
+        for store in self.stores:
+            for tool in store.get_tools(**context):
+                tools.setdefault(getattr(tool, "name", getattr(tool, "__name__", repr(tool))), tool)
+        return list(tools.values())
+
+    # --- learning -----------------------------------------------------------------------------------------------------
+
+    def process(
+        self, messages: Sequence[Any], *, on_batch: Callable[[int, int], None] | None = None, **scope: Any
+    ) -> list[dict[str, Any]]:
+        """Learn from a conversation now: one receipt for each change. What was learned before is not learned again.
+
+        `on_batch(read, total)` is called as turns are read.
+        """
+        where = Scope(**scope)
+        recorded = self._record_all(messages, where)
+        receipts: list[dict[str, Any]] = []
+        read, more = 0, bool(recorded)
+        while more:
+            learned = self.learn(*recorded[-1])
+            receipts += learned["changes"]
+            read, more = read + learned["turns"], learned["more"]
+            if on_batch is not None:
+                on_batch(min(read, len(recorded)), len(recorded))
+        return receipts
+
+    async def aprocess(self, messages: Sequence[Any], **scope: Any) -> list[dict[str, Any]]:
+        recorded = await asyncio.to_thread(self._record_all, messages, Scope(**scope))
+        receipts: list[dict[str, Any]] = []
+        more = bool(recorded)
+        while more:
+            learned = await self.alearn(*recorded[-1])
+            receipts += learned["changes"]
+            more = learned["more"]
+        return receipts
+
+    def learn(self, space: int, turn: UUID, attempt: int = 1) -> dict[str, Any]:
+        """Read the next batch of the thread this turn lies in: what a worker does for each job."""
+        result = self._learner().invoke({"space": space, "turn": str(turn), "attempt": attempt})
+        return dict(result["learned"])
+
+    async def alearn(self, space: int, turn: UUID, attempt: int = 1) -> dict[str, Any]:
+        result = await self._learner().ainvoke({"space": space, "turn": str(turn), "attempt": attempt})
+        return dict(result["learned"])
+
+    def _learner(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        if self._learn is None:
+            self._learn = learn_graph(self.parts).compile(name="learn")
+        return self._learn
+
+    def _record_all(self, messages: Sequence[Any], scope: Scope) -> list[tuple[int, UUID]]:
+        """Record a conversation turn by turn, without queueing anything."""
+        if not scope.learn or not len(self.stores):
+            return []
+        self._make_ready()
+        session = scope.session_id or ""
+        plain = as_messages(messages)
+        keys = keys_of(plain, session)
+        recorded = []
+        for said in turns_of(spoken(plain, session)):
+            last = said[-1].key
+            own = keys[keys.index(said[0].key) : keys.index(last) + 1]
+            found = self.parts.turns.record(
+                scope, TurnRecord(session=session, said=said, answer=last, keys=own, here=keys)
+            )
+            if found is not None:
+                recorded.append(found)
+        return recorded
+
+    def _extract_for(self, stores: list[Any], messages: list[Any], scope: Scope) -> Any:
+        """One store's own `process`: the machine's way of learning, for the machine as a whole."""
+        return self.process(messages, **scope.model_dump(exclude_none=True))
+
+    def learned(self, turn_id: str | UUID, **scope: Any) -> dict[str, Any]:
+        """What became of a turn: its status, and what was learned from it.
+
+        Status is `learned`, `waiting`, `failed` (will be tried again), `parked` (tried too often) or `unknown`.
+        """
+        self._make_ready()
+        turn = UUID(str(turn_id))
+        row, learned = self.parts.turns.state(Scope(**scope) if scope else None, turn)
+        return _became(turn, row, learned)
+
+    async def alearned(self, turn_id: str | UUID, **scope: Any) -> dict[str, Any]:
+        return await asyncio.to_thread(self.learned, turn_id, **scope)
+
+    def history(
+        self,
+        *,
+        store: str | None = None,
+        subject: str | None = None,
+        closed: bool = True,
+        limit: int = 1_000,
+        **scope: Any,
+    ) -> list[dict[str, Any]]:
+        """Everything this scope may see, newest first: what holds, and with `closed` what was replaced, with the words behind it."""
+        self._make_ready()
+        with self.parts.database.transaction(access_of(Scope(**scope))) as transaction:
+            rows = transaction.all(
+                "recall.history", {"store": store, "subject": subject, "closed": closed, "limit": limit}
+            )
+        return [_shown(row) for row in rows]
+
+    # --- the queue ----------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """See to it that somebody reads what was queued."""
+        if self.background == "worker" and not self._closed:
+            self.worker().start()
+
+    def worker(self) -> Worker:
+        """The worker of this process. It is started by the first turn that is recorded."""
+        with self._lock:
+            if self._worker is None:
+                self._worker = Worker([self])
+                _at_exit(self)
+            return self._worker
+
+    def flush(self, timeout: float = 60.0) -> bool:
+        """Wait until all that was queued for this machine is learned. `False` when that took longer than `timeout` seconds."""
+        self._make_ready()
+        ends = time.monotonic() + timeout
+        if self.background == "worker":
+            self._wake()
+        worker = self._worker
+        try:
+            while self._pending():
+                if worker is not None:
+                    worker.hurry.set()
+                if time.monotonic() > ends:
+                    return False
+                time.sleep(0.02)
+        finally:
+            if worker is not None:
+                worker.hurry.clear()
+        return True
+
+    async def aflush(self, timeout: float = 60.0) -> bool:
+        return await asyncio.to_thread(self.flush, timeout)
+
+    def _pending(self) -> bool:
+        with self.parts.database.transaction(Access()) as transaction:
+            row = transaction.one("queue.pending", {"queue": queue.queue_name(self.name)})
+        return bool(row and row["pending"])
+
+    def queue_depth(self) -> dict[str, Any]:
+        """How many jobs wait, wait for later, run, and are parked."""
+        self._make_ready()
+        return queue.depth(self.parts.database, self.name)
+
+    def close(self) -> None:
+        """Finish the job at hand, stop the worker and give back connections. What waits in the queue stays there."""
+        with self._lock:
+            self._closed = True
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.stop()
+        if self._parts is not None:
+            self._parts.database.close()
+        if self._embedded is not None:
+            self._embedded.release()
+        with self._lock:
+            # Used again, it opens again.
+            self._parts, self._learn, self._embedded, self._ready, self._closed = None, None, None, False, False
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- graphs -------------------------------------------------------------------------------------------------------
+
+    def builder(self, agent: Runnable[Any, Any] | None = None) -> StateGraph[Any, Any, Any, Any]:
+        """The loop around an agent with `messages`, to be compiled; without one, around a plain agent on this machine's model."""
+        if agent is None:
+            return self._known(
+                learning_graph(self.parts, inner_agent(self.model, self.get_tools()), reads_context=True)
+            )
+        agentic = [
+            store.learning_type for store in self._stores if getattr(store, "mode", None) is LearningMode.AGENTIC
+        ]
+        if agentic:
+            raise ConfigurationError(
+                f"{', '.join(agentic)} learn by tools (AGENTIC), and a compiled agent's tools cannot be changed. "
+                "Build the agent with machine.get_tools() among its tools, or use another mode."
+            )
+        return self._known(learning_graph(self.parts, agent))
+
+    def graph(self, agent: Runnable[Any, Any] | None = None) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The loop, compiled without a checkpointer, so that it can be embedded or served as it is."""
+        return self.builder(agent).compile(name="learning_agent")
+
+    def _known(self, builder: StateGraph[Any, Any, Any, Any]) -> StateGraph[Any, Any, Any, Any]:
+        _machines[builder] = self
+        return builder
+
+    @staticmethod
+    def of(agent: Any) -> LearningMachine:
+        """The machine of an agent made by `create_learning_agent` or `machine.graph`, also after `.with_config()`."""
+        while agent is not None:
+            machine = (
+                _machines.get(getattr(agent, "builder", None)) if getattr(agent, "builder", None) is not None else None
+            )
+            if machine is not None:
+                return machine
+            agent = getattr(agent, "bound", None)
+        raise ConfigurationError(
+            "This agent has no learning machine. Make it with create_learning_agent or machine.graph()."
+        )
+
+
+def store_from(name: str, value: Any) -> Any:
+    """The store meant by `True`, a config or a store, in a mode that exists."""
+    store_type, config_type = _BUILT_IN[name]
+    if value is True:
+        value = config_type()
+    if isinstance(value, StoreConfig):
+        if not isinstance(value, config_type):
+            raise ConfigurationError(f"{name} was given a {type(value).__name__}. Give it a {config_type.__name__}.")
+        value = store_type(value)
+    mode, namespace = (
+        getattr(value, "mode", LearningMode.BACKGROUND),
+        getattr(getattr(value, "config", None), "namespace", "user"),
+    )
+    if mode in (LearningMode.PROPOSE, LearningMode.HITL):
+        raise ConfigurationError(f"{name}: the mode {mode.name} is not available yet. Use BACKGROUND or AGENTIC.")
+    if getattr(value, "private", False) and namespace != "user":
+        raise ConfigurationError(f"{name} is always private: namespace={namespace!r} cannot be. Leave it out.")
+    return value
+
+
+def turns_of(said: Sequence[Said]) -> list[list[Said]]:
+    """A conversation in turns: each begins where the user speaks after the assistant did."""
+    turns: list[list[Said]] = []
+    for one in said:
+        if not turns or (one.role == "user" and turns[-1][-1].role == "assistant"):
+            turns.append([])
+        turns[-1].append(one)
+    return turns
+
+
+def _turned(message: str, messages: Sequence[Any]) -> list[Any]:
+    return as_messages(messages) if messages else as_messages([("user", message)]) if message else []
+
+
+def _place(db: str | ConnectionPool[Any]) -> Any:
+    return db if isinstance(db, str) else db.conninfo
+
+
+def _became(turn: UUID, row: Mapping[str, Any] | None, learned: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    if row is None:
+        return {"turn": str(turn), "status": "unknown", "changes": []}
+    status = "learned" if row["read_at"] else "parked" if row["parked"] else "failed" if row["failures"] else "waiting"
+    changes = [
+        {"handle": handle_of(one["id"]), **{name: one[name] for name in ("store", "kind", "name", "text", "status")}}
+        for one in learned
+    ]
+    return {
+        "turn": str(turn),
+        "status": status,
+        "recorded_at": row["recorded_at"],
+        "read_at": row["read_at"],
+        "error": row["error"],
+        "abandoned": row["abandoned_at"] is not None,
+        "changes": changes,
+    }
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of history as people and programs read it."""
+    names = (
+        "store",
+        "kind",
+        "name",
+        "subject",
+        "value",
+        "text",
+        "origin",
+        "status",
+        "known_from",
+        "known_to",
+        "true_from",
+        "true_to",
+    )
+    shown = {"handle": handle_of(row["id"]), **{name: row[name] for name in names}, "quotes": row["quotes"] or []}
+    shown["superseded_by"] = handle_of(row["superseded_by"]) if row["superseded_by"] else None
+    return shown
+
+
+def _at_exit(machine: LearningMachine) -> None:
+    """Let what is queued be learned before the interpreter goes.
+
+    It has to happen before the thread pools close, which is earlier than `atexit`: hence the registration that
+    `concurrent.futures` itself uses, where there is one.
+    """
+    reference = weakref.ref(machine)
+
+    def finish() -> None:
+        found = reference()
+        if found is not None and found._worker is not None:
+            _finish(found)
+
+    getattr(threading, "_register_atexit", atexit.register)(finish)
+
+
+def _finish(machine: LearningMachine) -> None:
+    try:
+        done = machine.flush(EXIT_PATIENCE)
+        if not done:
+            depth = machine.queue_depth()
+            log.warning(
+                "learning machine %r: %d jobs wait for the next start",
+                machine.name,
+                depth["waiting"] + depth["running"],
+            )
+        machine.close()
+    except Exception as error:  # noqa: BLE001 - the interpreter is going
+        log.warning(
+            "learning machine %r did not finish cleanly (%s); what is queued waits for the next start",
+            machine.name,
+            type(error).__name__,
+        )

@@ -1,0 +1,80 @@
+"""What the nodes of one machine work with."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from langchain_core.language_models import BaseChatModel
+
+from learning_machine.stores.ledger import Ledger
+from learning_machine.stores.postgres.database import Database, Transaction
+from learning_machine.stores.registry import Registry
+from learning_machine.stores.turns import Turns
+
+log = logging.getLogger("learning_machine")
+
+
+@dataclass
+class Usage:
+    """What learning has cost since this machine started: model calls and tokens, and what failed. Counted per process."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def count(self, usage: Any) -> None:
+        """One call, with the usage metadata the model reported, if any."""
+        with self._lock:
+            self.calls += 1
+            self.input_tokens += (usage or {}).get("input_tokens", 0)
+            self.output_tokens += (usage or {}).get("output_tokens", 0)
+
+    def fail(self, step: str) -> None:
+        with self._lock:
+            self.failures[step] = self.failures.get(step, 0) + 1
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A machine, as its nodes see it. `model` and `ready` are asked when they are needed, not before."""
+
+    name: str
+    registry: Registry
+    database: Database
+    ledger: Ledger
+    turns: Turns
+    model: Callable[[], BaseChatModel]
+    ready: Callable[[], None]
+    enqueue: Callable[[Transaction, int, UUID, str], Any]
+    wake: Callable[[], None]
+    usage: Usage
+    max_context_tokens: int = 3_000
+    methods: dict[str, str] = field(default_factory=dict)
+
+
+def attempt(parts: Parts, step: str, function: Callable[[], Any], default: Any = None) -> Any:
+    """The function's result, or the default: learning never fails a reply. What failed is logged and counted.
+
+    Only the kind of error is logged, because its text could hold what a person said.
+    """
+    try:
+        return function()
+    except Exception as error:  # noqa: BLE001 - the one place where learning's failures end
+        return note(parts, step, error, default)
+
+
+def note(parts: Parts, step: str, error: Exception, default: Any = None) -> Any:
+    """Log and count an error that must not reach the caller."""
+    parts.usage.fail(step)
+    log.warning(
+        "learning machine %r: %s failed (%s); the turn goes on without it", parts.name, step, type(error).__name__
+    )
+    log.debug("details", exc_info=error)
+    return default

@@ -1,0 +1,108 @@
+"""recall: scope and message → what the stores know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.runtime import get_runtime
+
+from learning_machine.nodes.parts import Parts, attempt, note
+from learning_machine.state.identity import is_kept, scope_of
+from learning_machine.state.loop import LearningState, union
+from learning_machine.state.messages import keys_of, last_user_text, spoken, unsettled_from
+from learning_machine.state.scope import Scope
+from learning_machine.stores.ledger import access_of
+from learning_machine.stores.ledger_store import branch_query
+from learning_machine.stores.protocol import Standing
+from learning_machine.stores.registry import acall, call
+
+
+def recall_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
+    """The node: one round trip for all built-in stores, then everybody else's own `recall`. No model call."""
+
+    def recall(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
+        scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
+        data, now = attempt(
+            parts, "recall", lambda: recall_own(parts, scope, standing_in(parts, state, config)), ({}, None)
+        )
+        data |= recall_others(parts, scope, state["messages"])
+        return update(state, scope, data, now)
+
+    async def arecall(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
+        scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
+        standing = standing_in(parts, state, config)
+        data, now = await asyncio.to_thread(
+            attempt, parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None)
+        )
+        data |= await arecall_others(parts, scope, state["messages"])
+        return update(state, scope, data, now)
+
+    return RunnableLambda(recall, arecall, name="recall")
+
+
+def standing_in(parts: Parts, state: LearningState, config: Mapping[str, Any]) -> Standing:
+    """Where the conversation stands, from the settled answers and the messages in front of the agent."""
+    session = str((config.get("configurable") or {}).get("thread_id") or "")
+    here = union(state.get("learning_turns"), keys_of(state["messages"], session))
+    return Standing(machine=parts.name, here=tuple(here), rooted=is_kept(config))
+
+
+def recall_own(parts: Parts, scope: Scope, standing: Standing) -> tuple[dict[str, Any], datetime | None]:
+    """What the built-in stores know, by learning type, and the database's time."""
+    asked = [(store, store.queries(scope, standing)) for store in parts.registry.querying]
+    asked = [(store, queries) for store, queries in asked if queries]
+    if not asked:
+        return {}, None
+    parts.ready()
+    every = [branch_query(scope, standing), *(query for _, queries in asked for query in queries)]
+    rows = parts.database.read(access_of(scope), every)
+    found: dict[str, Any] = {}
+    at = 1
+    for store, queries in asked:
+        found[store.learning_type] = store.read(rows[at : at + len(queries)], scope)
+        at += len(queries)
+    return {name: data for name, data in found.items() if data is not None}, rows[0][0]["now"]
+
+
+def recall_others(parts: Parts, scope: Scope, messages: list[Any]) -> dict[str, Any]:
+    """What the other stores know, each for itself: one that fails takes nothing from the rest."""
+    context = context_for(scope, messages)
+    found = {
+        store.learning_type: attempt(parts, f"recall of {store.learning_type}", partial(call, store, "recall", context))
+        for store in parts.registry.custom
+    }
+    return {name: data for name, data in found.items() if data is not None}
+
+
+async def arecall_others(parts: Parts, scope: Scope, messages: list[Any]) -> dict[str, Any]:
+    context = context_for(scope, messages)
+    stores = parts.registry.custom
+    results = await asyncio.gather(*(acall(store, "recall", context) for store in stores), return_exceptions=True)
+    found: dict[str, Any] = {}
+    for store, result in zip(stores, results, strict=True):
+        if isinstance(result, Exception):
+            note(parts, f"recall of {store.learning_type}", result)
+        elif result is not None:
+            found[store.learning_type] = result
+    return found
+
+
+def context_for(scope: Scope, messages: list[Any]) -> dict[str, Any]:
+    """What a store may name in its signature."""
+    return {**scope.keywords(), "message": last_user_text(messages), "messages": messages, "now": datetime.now(UTC)}
+
+
+def update(state: LearningState, scope: Scope, data: dict[str, Any], now: datetime | None) -> dict[str, Any]:
+    """What was recalled, and where unread words begin."""
+    said = spoken(state["messages"], scope.session_id or "")
+    owed = state.get("learning_from") or {}
+    # What an earlier turn still owes counts only while the same person speaks.
+    owed_key = owed.get("key") if owed.get("user") == scope.user_id else None
+    start = unsettled_from(said, state.get("learning_turns") or (), owed_key)
+    began = (now or datetime.now(UTC)).isoformat()
+    return {"recalled": data, "learning_from": {"key": start, "user": scope.user_id, "at": began}}

@@ -1,0 +1,1 @@
+"""Values that travel: no I/O, no model, no database."""

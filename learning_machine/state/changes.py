@@ -1,0 +1,129 @@
+"""What may happen to what was learned, as values: changes go into the ledger's gate, receipts come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, Literal
+
+
+class Origin(str, Enum):
+    """Where a learning comes from. Bound by the code path that writes, never by what a model said of itself."""
+
+    REVIEWER = "reviewer"
+    USER = "user"
+    IMPORT = "import"
+    DOCUMENT = "document"
+    TOOL = "tool"
+    INFERENCE = "inference"
+    EXTERNAL = "external"
+
+
+#: Higher wins. A less trusted claim never closes a more trusted one: it waits beside it as a challenge.
+TRUST: dict[Origin, int] = {
+    Origin.REVIEWER: 70,
+    Origin.USER: 60,
+    Origin.IMPORT: 50,
+    Origin.DOCUMENT: 50,
+    Origin.TOOL: 40,
+    Origin.INFERENCE: 30,
+    Origin.EXTERNAL: 10,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """Words somebody said, found verbatim in a message."""
+
+    text: str
+    message: str
+    role: Literal["user", "assistant"]
+    said_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add:
+    """A new learning. With a `slot` it takes the place of what the slot held; without one it stands beside the others."""
+
+    store: str
+    kind: str
+    text: str
+    value: Any = None
+    name: str = ""
+    subject: str = ""
+    slot: str | None = None
+    quote: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revise:
+    """Other content for the learning with this handle. The old content stays in its history."""
+
+    store: str
+    handle: str
+    text: str
+    value: Any = None
+    quote: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retire:
+    """The learning with this handle no longer holds. It stays in history."""
+
+    store: str
+    handle: str
+    quote: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A change that never reached the gate, with the reason: reported like the others, so that nothing is lost silently."""
+
+    store: str
+    reason: str
+
+
+Change = Add | Revise | Retire
+Status = Literal["saved", "known", "pending", "challenged", "refused", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What became of one change."""
+
+    status: Status
+    store: str
+    handle: str | None = None
+    text: str = ""
+    reason: str = ""
+    replaced: str | None = None
+
+    def __str__(self) -> str:
+        """One true sentence, as the model and the command line are told it."""
+        match self.status:
+            case "saved":
+                return f"saved as {self.handle}" + (f", replaces {self.replaced}" if self.replaced else "")
+            case "known":
+                return f"already known as {self.handle}"
+            case "pending":
+                return f"waits for approval as {self.handle}"
+            case "challenged":
+                return f"challenges {self.replaced}, waits as {self.handle}: what is known is better supported"
+            case _:
+                return f"{self.status}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one write belongs to: the turn it came from, who acts, and where in the conversation it stands."""
+
+    id: str
+    origin: Origin = Origin.INFERENCE
+    actor: str | None = None
+    turn: str | None = None
+    anchor: str | None = None
+    reads: tuple[str, ...] = field(default=())

@@ -1,0 +1,89 @@
+"""Who a run belongs to. On a server the authenticated user comes before anything a client sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from learning_machine.errors import ConfigurationError
+from learning_machine.state.scope import Scope
+
+#: Where LangGraph hands its checkpointer to nodes: the only sign that a thread's state is kept.
+_CHECKPOINTER = "__pregel_checkpointer"
+
+
+def scope_of(runtime: Any, config: Mapping[str, Any]) -> Scope:
+    """The scope of a run: authenticated user, then the run's context, then `configurable`. None of them: nobody."""
+    configurable = config.get("configurable") or {}
+    given = _known_keys(configurable) | _as_dict(getattr(runtime, "context", None))
+    # The thread is the server's or the caller's to say; a context cannot name another one.
+    if configurable.get("thread_id") is not None:
+        given["session_id"] = str(configurable["thread_id"])
+    user = _server_user(runtime, configurable)
+    if user is not None:
+        given |= _authenticated(user, given)
+    try:
+        return Scope.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigurationError(
+            f"The run's context is no scope: {'.'.join(map(str, first['loc']))}: {first['msg']}."
+        ) from None
+
+
+def is_kept(config: Mapping[str, Any]) -> bool:
+    """Whether an empty state means the thread's beginning: our own graph, at the top, with a checkpointer."""
+    configurable = config.get("configurable") or {}
+    nested = "|" in str(configurable.get("checkpoint_ns") or "")
+    return configurable.get(_CHECKPOINTER) is not None and not nested
+
+
+def _as_dict(context: Any) -> dict[str, Any]:
+    if context is None:
+        return {}
+    if isinstance(context, BaseModel):
+        return {**context.model_dump(exclude_unset=True)}
+    if isinstance(context, Mapping):
+        return dict(context)
+    return (
+        {name: value for name, value in vars(context).items() if not name.startswith("_")}
+        if hasattr(context, "__dict__")
+        else {}
+    )
+
+
+def _known_keys(configurable: Mapping[str, Any]) -> dict[str, Any]:
+    """The scope's own keys in `configurable`, the older place for them."""
+    return {
+        name: configurable[name]
+        for name in Scope.model_fields
+        if configurable.get(name) is not None and name != "session_id"
+    }
+
+
+def _server_user(runtime: Any, configurable: Mapping[str, Any]) -> Any:
+    info = getattr(runtime, "server_info", None)
+    user = getattr(info, "user", None)
+    return user if user is not None else configurable.get("langgraph_auth_user")
+
+
+def _authenticated(user: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What authentication says, in place of what the client said: the person, and the groups they are in."""
+    groups = tuple(_read(user, "groups") or ())
+    namespace = given.get("namespace")
+    allowed = namespace if namespace in (None, "user", *groups) else None
+    return {"user_id": str(_read(user, "identity")), "groups": groups, "namespace": allowed}
+
+
+def _read(user: Any, name: str) -> Any:
+    if isinstance(user, Mapping):
+        return user.get(name)
+    found = getattr(user, name, None)
+    if found is not None or not hasattr(user, "__getitem__"):
+        return found
+    try:
+        return user[name]
+    except (KeyError, TypeError):
+        return None

@@ -1,0 +1,61 @@
+"""Who is asking, and so what may be seen: the visibility rules in one place.
+
+A learning lies in one space: a user's own (`namespace="user"`), a group's (any other string), or everyone's
+(`"global"`). A scope sees the user's own space, the groups it names, and the global one. It writes to one of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+USER = "user"
+GLOBAL = "global"
+
+
+class Scope(BaseModel):
+    """Who a turn belongs to. Frozen; extra keys (`project_id=…`) travel along to the stores that name them.
+
+    >>> Scope(user_id="alice", project_id="apollo").extras
+    {'project_id': 'apollo'}
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", coerce_numbers_to_str=True)
+
+    user_id: str | None = Field(None, description="Who is speaking. Any string; nothing is shared between two of them.")
+    session_id: str | None = Field(None, description="The conversation. In a graph it is LangGraph's thread_id.")
+    groups: tuple[str, ...] = Field((), description="Shared namespaces this person may read.")
+    namespace: str | None = Field(
+        None, description='Where to write: "user", a group, or "global". Default: the store\'s.'
+    )
+    agent_id: str | None = Field(None, description="The agent speaking; recorded with what is learned.")
+    timezone: str | None = Field(None, description="IANA name of the speaker's time zone, such as Europe/Lisbon.")
+    learn: bool = Field(True, description="False: recall, but record and learn nothing from this turn.")
+
+    @field_validator("user_id", "session_id", "namespace", "agent_id", mode="after")
+    @classmethod
+    def _storable(cls, value: str | None) -> str | None:
+        """An empty string is nobody; what Postgres cannot hold is refused, because replacing it could merge two people."""
+        if value is not None and ("\x00" in value or any(0xD800 <= ord(character) <= 0xDFFF for character in value)):
+            raise ValueError("an id may not contain NUL or lone surrogates; use another id")
+        return value or None
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _groups(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value or ()
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """The keys that are not the scope's own."""
+        return dict(self.model_extra or {})
+
+    def keywords(self) -> dict[str, Any]:
+        """What a store may name in its signature: every key that is set this turn."""
+        own = {name: getattr(self, name) for name in ("user_id", "session_id", "agent_id", "namespace", "timezone")}
+        return {
+            **self.extras,
+            **{name: value for name, value in own.items() if value is not None},
+            "groups": self.groups,
+        }

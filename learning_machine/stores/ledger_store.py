@@ -1,0 +1,209 @@
+"""A store on the ledger: the five functions and `Extracting`, for any kind of learning that is rows with text."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+from learning_machine.errors import ConfigurationError
+from learning_machine.prompts import fill, load
+from learning_machine.state.changes import Add, Change, Refused, Retire, Revise
+from learning_machine.state.config import StoreConfig
+from learning_machine.state.extraction import ExtractedChange
+from learning_machine.state.items import Item
+from learning_machine.state.modes import LearningMode
+from learning_machine.state.scope import USER, Scope
+from learning_machine.stores.ledger import Ledger, access_of
+from learning_machine.stores.protocol import Standing
+from learning_machine.stores.rendering import block, fit, line
+
+#: `extract(stores, messages, scope)`: the machine's one extraction call, for these stores alone.
+Extract = Callable[[list[Any], list[Any], Scope], Any]
+
+#: Rows one recall reads of one store at most, newest first.
+MAX_ROWS = 500
+
+
+class LedgerStore:
+    """Base of the built-in stores, and of yours: name a type, say what to extract, and the ledger does the rest."""
+
+    learning_type: ClassVar[str] = ""
+    #: The scope key it cannot do without, and whose value its rows are about.
+    needs: ClassVar[str] = "user_id"
+    private: ClassVar[bool] = True
+    config_type: ClassVar[type[StoreConfig]] = StoreConfig
+
+    def __init__(
+        self, config: StoreConfig | None = None, *, ledger: Ledger | None = None, extract: Extract | None = None
+    ) -> None:
+        self.config = config or self.config_type()
+        self._ledger, self._extract = ledger, extract
+
+    def bound(self, ledger: Ledger, extract: Extract) -> Self:
+        """This store at work in a machine: a copy, so that one store can serve two machines."""
+        twin = copy.copy(self)
+        twin._ledger, twin._extract = ledger, extract
+        return twin
+
+    @property
+    def ledger(self) -> Ledger:
+        if self._ledger is None:
+            raise ConfigurationError(
+                f"The store {self.learning_type!r} belongs to no machine yet. Give it to a LearningMachine, or pass ledger=."
+            )
+        return self._ledger
+
+    @property
+    def mode(self) -> LearningMode:
+        return self.config.mode
+
+    @property
+    def namespace(self) -> str:
+        return USER if self.private else self.config.namespace
+
+    # --- the five -----------------------------------------------------------------------------------------------------
+
+    def recall(self, **context: Any) -> Any | None:
+        """What is known for this scope, read by itself."""
+        scope, standing = scope_in(context), context.get("standing") or Standing()
+        queries = self.queries(scope, standing)
+        if not queries:
+            return None
+        branch = branch_query(scope, standing)
+        return self.read(self.ledger.database.read(access_of(scope), [branch, *queries])[1:], scope)
+
+    def process(self, messages: list[Any], **context: Any) -> None:
+        """Extract from these messages for this store alone, and write what was found."""
+        if self._extract is None:
+            raise ConfigurationError(
+                f"The store {self.learning_type!r} has no model. Give it to a LearningMachine, or pass extract=."
+            )
+        scope = scope_in(context)
+        if getattr(scope, self.needs) is not None:
+            self._extract([self], messages, scope)
+
+    def build_context(self, data: Any) -> str:
+        """The block the agent reads: newest first when it has to be cut, oldest first on the page, so that it is stable."""
+        if not data:
+            return ""
+        lines = self.lines(data)
+        kept = fit(reversed(lines), self.config.max_context_tokens)
+        return block(self.learning_type, list(reversed(kept)), hidden=len(lines) - len(kept))
+
+    def get_tools(self, **context: Any) -> list[Any]:
+        """The tools of AGENTIC mode; none in the others."""
+        return []
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def queries(self, scope: Scope, standing: Standing) -> list[tuple[str, dict[str, Any]]]:
+        if getattr(scope, self.needs) is None:
+            return []
+        return [
+            (
+                "recall.current",
+                {
+                    "store": self.learning_type,
+                    "subject": self.subject(scope),
+                    "session": scope.session_id,
+                    "here": list(standing.here),
+                    "limit": MAX_ROWS,
+                },
+            )
+        ]
+
+    def read(self, rows: list[list[dict[str, Any]]], scope: Scope) -> Any | None:
+        items = tuple(Item.from_row(row) for row in reversed(rows[0])) if rows else ()
+        return self.data(items, scope) if items else None
+
+    def subject(self, scope: Scope) -> str:
+        """What the rows are about: nothing beyond the user whose space they lie in."""
+        return ""
+
+    def data(self, items: tuple[Item, ...], scope: Scope) -> Any:
+        """The items, oldest first, as what `recall` returns."""
+        return items
+
+    def lines(self, data: Any) -> list[str]:
+        """One line an item, oldest first."""
+        return [line(item.text, name=item.name, handle=item.handle) for item in self.known(data)]
+
+    # --- extracting ---------------------------------------------------------------------------------------------------
+
+    def guidance(self) -> str:
+        """The store's part of the extraction prompt, as configured."""
+        text = fill(self.config.instructions, **self.slots()) if self.config.instructions else self.instructions()
+        return f"{text}\n{self.config.additional}" if self.config.additional else text
+
+    def instructions(self) -> str:
+        return fill(load(self.learning_type), **self.slots())
+
+    def slots(self) -> dict[str, str]:
+        """What fills the slots of the instructions."""
+        return {}
+
+    def known(self, data: Any) -> Sequence[Item]:
+        return tuple(getattr(data, "items", data) or ())
+
+    def changes(self, extracted: Sequence[ExtractedChange], scope: Scope, data: Any) -> list[Change | Refused]:
+        by_handle = {item.handle: item for item in self.known(data)}
+        found: list[Change | Refused] = []
+        for one in extracted:
+            item = by_handle.get((one.handle or "").strip("[] ").lower())
+            found.extend(self._read_change(one, item, scope, data))
+        return found
+
+    def _read_change(self, one: ExtractedChange, item: Item | None, scope: Scope, data: Any) -> list[Change | Refused]:
+        if one.action == "retire":
+            return [Retire(store=self.learning_type, handle=one.handle or "", quote=one.quote)]
+        if one.action == "revise" and item is not None:
+            return self.revise(one, item)
+        return self.add(one, scope, data)
+
+    def add(self, one: ExtractedChange, scope: Scope, data: Any) -> list[Change | Refused]:
+        """A new item, as changes: its value as text."""
+        text = plain_text(one.value)
+        if not text:
+            return [Refused(store=self.learning_type, reason="it has no value")]
+        return [
+            Add(
+                store=self.learning_type,
+                kind=one.kind or "item",
+                name=one.name or "",
+                text=text,
+                value=one.value,
+                subject=self.subject(scope),
+                quote=one.quote,
+            )
+        ]
+
+    def revise(self, one: ExtractedChange, item: Item) -> list[Change | Refused]:
+        """Other content for an item that is known; without a value it no longer holds."""
+        text = plain_text(one.value)
+        if not text:
+            return [Retire(store=self.learning_type, handle=item.handle, quote=one.quote)]
+        return [Revise(store=self.learning_type, handle=item.handle, text=text, value=one.value, quote=one.quote)]
+
+
+def branch_query(scope: Scope, standing: Standing) -> tuple[str, dict[str, Any]]:
+    """The query that every recall begins with: which branch the conversation stands on."""
+    return "recall.branch", {
+        "machine": standing.machine,
+        "session": scope.session_id,
+        "here": list(standing.here),
+        "rooted": standing.rooted,
+    }
+
+
+def scope_in(context: dict[str, Any]) -> Scope:
+    """The scope in a store's keyword arguments."""
+    return Scope.model_validate({name: context[name] for name in Scope.model_fields if context.get(name) is not None})
+
+
+def plain_text(value: Any) -> str:
+    """A value as a person would write it in a note."""
+    if value is None or isinstance(value, str):
+        return (value or "").strip()
+    return json.dumps(value, ensure_ascii=False)

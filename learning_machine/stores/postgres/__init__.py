@@ -1,0 +1,1 @@
+"""The only place that knows Postgres: connections, named queries, migrations, the embedded server and the queue."""

@@ -1,0 +1,249 @@
+"""Connections and transactions: every one of them says who is asking before it reads or writes."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from learning_machine.errors import ConfigurationError, DatabaseUnavailable
+from learning_machine.stores.postgres.queries import query
+
+Row = dict[str, Any]
+Params = Mapping[str, Any]
+#: A URL, a pool, or a function that says which when the first connection is needed.
+Source = str | ConnectionPool[Any] | Callable[[], str | ConnectionPool[Any]]
+
+READ_TIMEOUT_MS = 2_000
+WRITE_TIMEOUT_MS = 15_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Who asks, as the database sees it. `spaces` names them outright (a job that knows only where its turn lies)."""
+
+    user_id: str | None = None
+    session: str | None = None
+    groups: tuple[str, ...] = ()
+    spaces: tuple[int, ...] | None = None
+    admin: bool = False
+    timeout_ms: int = READ_TIMEOUT_MS
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where rows lie: a user's own space, a session's, a group's, or everyone's."""
+
+    kind: str
+    key: str | None = None
+
+    def params(self) -> Row:
+        columns = {"user": "owner", "session": "session", "group": "grp"}
+        row: Row = {"kind": self.kind, "owner": None, "session": None, "grp": None}
+        if self.kind in columns:
+            row[columns[self.kind]] = self.key
+        return row
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names a machine uses in a database: its schema, the queue's, and the two roles."""
+
+    schema: str = "learning_machine"
+    vector_schema: str = "public"
+    role: str = "none"
+    admin_role: str = "none"
+
+    @property
+    def jobs(self) -> str:
+        return f"{self.schema}_jobs"
+
+    @property
+    def app(self) -> str:
+        return f"{self.schema}_app"
+
+    @property
+    def admin(self) -> str:
+        return f"{self.schema}_admin"
+
+    @property
+    def search_path(self) -> str:
+        return ", ".join(f'"{name}"' for name in (self.schema, self.jobs, self.vector_schema))
+
+
+class Transaction:
+    """One open transaction, entered as someone."""
+
+    def __init__(self, connection: psycopg.Connection[DictRow]) -> None:
+        self.connection = connection
+
+    def all(self, name: str, params: Params | None = None) -> list[Row]:
+        return self.connection.execute(query(name), params or {}).fetchall()
+
+    def one(self, name: str, params: Params | None = None) -> Row | None:
+        return self.connection.execute(query(name), params or {}).fetchone()
+
+    def run(self, name: str, params: Params | None = None) -> int:
+        return self.connection.execute(query(name), params or {}).rowcount
+
+    def many(self, name: str, rows: Sequence[Params]) -> None:
+        if rows:
+            with self.connection.cursor() as cursor:
+                cursor.executemany(query(name), rows)
+
+    def space(self, space: Space) -> int:
+        """The id of a space, made if need be, and visible from here on."""
+        self.run("access.ensure_space", space.params())
+        row = self.one("access.space_id", space.params())
+        if row is None:
+            raise ConfigurationError(
+                f"this scope may not write to the {space.kind} space. Name it in the scope or config."
+            )
+        self.one("access.spaces")
+        return int(row["id"])
+
+
+class Database:
+    """A pool and the names in it. Open it once per process; it is safe to use from many threads."""
+
+    def __init__(self, source: Source, *, schema: str = "learning_machine", max_size: int = 10) -> None:
+        self.names = Names(check_schema(schema))
+        self._given, self._max_size = source, max_size
+        self._pool: ConnectionPool[Any] | None = None
+        self._lock = threading.Lock()
+
+    # --- connections --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _source(self) -> str | ConnectionPool[Any]:
+        return self._given() if callable(self._given) else self._given
+
+    @property
+    def conninfo(self) -> str:
+        if isinstance(self._source, str):
+            return self._source
+        conninfo = self._source.conninfo
+        return str(conninfo() if callable(conninfo) else conninfo)
+
+    @property
+    def pool(self) -> ConnectionPool[Any]:
+        with self._lock:
+            if self._pool is None:
+                self._pool = self._open()
+            return self._pool
+
+    def _open(self) -> ConnectionPool[Any]:
+        if not isinstance(self._source, str):
+            self._source.open()
+            return self._source
+        kwargs = {"autocommit": True, "prepare_threshold": None, "application_name": "learning-machine"}
+        pool: ConnectionPool[Any] = ConnectionPool(
+            self._source,
+            kwargs=kwargs,
+            min_size=1,
+            max_size=self._max_size,
+            open=False,
+            timeout=10,
+            name="learning-machine",
+        )
+        try:
+            # Asked for once outside the pool, which would hide why it cannot connect behind a time-out.
+            psycopg.connect(self._source, connect_timeout=10).close()
+            pool.open()
+        except psycopg.OperationalError as error:
+            raise unavailable(error) from error
+        return pool
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[DictRow]]:
+        """A connection in autocommit, whatever the pool's owner set, given back as it was."""
+        try:
+            with self.pool.connection() as connection:
+                before = connection.autocommit, connection.prepare_threshold, connection.row_factory
+                connection.prepare_threshold, connection.row_factory = None, dict_row
+                if not connection.autocommit:
+                    connection.autocommit = True
+                try:
+                    yield connection
+                finally:
+                    connection.prepare_threshold, connection.row_factory = before[1:]
+                    if not before[0] and not connection.closed and connection.info.transaction_status == 0:
+                        connection.autocommit = before[0]
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            if is_outage(error):
+                raise unavailable(error) from error
+            raise
+
+    def close(self) -> None:
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None and isinstance(self._source, str):
+            pool.close()
+
+    # --- transactions -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self, access: Access) -> Iterator[Transaction]:
+        """A transaction as someone: committed at the end, rolled back by an exception."""
+        with self.connection() as connection, connection.transaction():
+            connection.execute(query("access.enter"), self._enter(access))
+            if access.spaces is None:
+                connection.execute(query("access.spaces"))
+            yield Transaction(connection)
+
+    def read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
+        """The rows of several named queries, in one network round trip."""
+        with self.connection() as connection:
+            with connection.pipeline():
+                connection.execute("begin read only")
+                connection.execute(query("access.enter"), self._enter(access))
+                if access.spaces is None:
+                    connection.execute(query("access.spaces"))
+                cursors = [connection.execute(query(name), params) for name, params in queries]
+                connection.execute("commit")
+            return [cursor.fetchall() for cursor in cursors]
+
+    def _enter(self, access: Access) -> Row:
+        # Without a user the session's own space is open; with one, what a session holds lies in the user's.
+        return {
+            "role": self.names.admin_role if access.admin else self.names.role,
+            "search_path": self.names.search_path,
+            "timeout": str(access.timeout_ms),
+            "user_id": access.user_id,
+            "session": access.session if access.user_id is None else None,
+            "groups": list(access.groups),
+            "spaces": None if access.spaces is None else list(access.spaces),
+        }
+
+    def use(self, **names: str) -> None:
+        """Take over what the set-up found out about roles and schemas."""
+        self.names = replace(self.names, **names)
+
+
+def check_schema(schema: str) -> str:
+    """The schema's name, if it can serve as one for the tables, the queue and the roles."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,50}", schema) or schema.startswith("pg_"):
+        raise ConfigurationError(
+            f"{schema!r} cannot be the schema. Use at most 51 lower-case letters, digits and underscores, not starting with pg_."
+        )
+    return schema
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the server could not be reached or went away, rather than refused one statement."""
+    state = getattr(error, "sqlstate", None)
+    return state is None or state.startswith(("08", "53", "57P", "28", "3D"))
+
+
+def unavailable(error: BaseException) -> DatabaseUnavailable:
+    """The error in the words of someone who can do something about it, without the URL's password."""
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return DatabaseUnavailable(f"The database cannot be reached: {first}. Check the URL and that the server runs.")

@@ -1,0 +1,24 @@
+-- What the two roles may do, said again after every migration. {app} reads and writes under row-level security;
+-- {admin} sees every space and is used by migrate, erase, export-all and audit alone.
+grant usage on schema {schema}, {jobs} to {app}, {admin};
+
+grant select, insert on all tables in schema {schema} to {app};
+revoke insert on {schema}.schema_version, {schema}.queue_version from {app};
+grant update on {schema}.turn, {schema}.message, {schema}.learning, {schema}.posting, {schema}.embedding, {schema}.job_error to {app};
+grant delete on {schema}.message, {schema}.posting, {schema}.embedding, {schema}.job_error to {app};
+grant select, insert, update, delete on all tables in schema {schema} to {admin};
+grant usage, select on all sequences in schema {schema} to {app}, {admin};
+
+grant select, insert, update, delete on all tables in schema {jobs} to {app}, {admin};
+grant usage, select on all sequences in schema {jobs} to {app}, {admin};
+grant execute on all functions in schema {schema}, {jobs} to {app}, {admin};
+
+do $$
+declare name text;
+begin
+    for name in select tablename from pg_tables where schemaname = {schema_name} and rowsecurity loop
+        execute format('drop policy if exists administered on %I.%I', {schema_name}, name);
+        execute format('create policy administered on %I.%I to %I using (true)', {schema_name}, name, {admin_name});
+    end loop;
+end
+$$;

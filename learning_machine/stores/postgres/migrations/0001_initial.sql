@@ -1,0 +1,260 @@
+-- The ledger and what stands around it. Names are unqualified: the migrator sets `search_path` to the machine's schema.
+-- oldest code: 1
+--
+-- Who may see a row is decided in one place, `space`. Every other table carries `space bigint` and one policy on it, so
+-- that row-level security is also the index condition. Kinds and statuses are text with a check, because comparing an
+-- enum is not leakproof and would keep an index from being used under a policy.
+
+create table queue_version (
+    name       text primary key,
+    applied_at timestamptz not null default clock_timestamp()
+);
+
+create table space (
+    id      bigint generated always as identity primary key,
+    kind    text not null check (kind in ('user', 'session', 'group', 'global')),
+    owner   text,
+    session text,
+    grp     text,
+    unique nulls not distinct (kind, owner, session, grp),
+    check (kind <> 'user'    or (owner   is not null and owner   <> '' and session is null and grp is null)),
+    check (kind <> 'session' or (session is not null and session <> '' and owner   is null and grp is null)),
+    check (kind <> 'group'   or (grp     is not null and grp     <> '' and owner   is null and session is null)),
+    check (kind <> 'global'  or (owner is null and session is null and grp is null))
+);
+
+-- One answer of the agent, with all that was said for it. `messages` are message keys, the answer's last.
+-- `parent` is the turn before it on its branch; `abandoned_at` says that the thread's newest branch left it behind.
+create table turn (
+    space        bigint not null references space,
+    id           uuid not null,
+    seq          bigint generated always as identity,
+    machine      text not null,
+    session      text not null,
+    answer       text not null,
+    messages     text[] not null,
+    parent       uuid,
+    scope        jsonb not null,
+    shown        jsonb not null default '[]',
+    recorded_at  timestamptz not null default clock_timestamp(),
+    abandoned_at timestamptz,
+    primary key (space, id)
+);
+create index turn_session on turn (space, machine, session, seq);
+
+-- What was said, kept as evidence. `expires_at` is the retention date; none: kept.
+create table message (
+    space      bigint not null,
+    turn       uuid not null,
+    key        text not null,
+    position   int not null,
+    role       text not null check (role in ('user', 'assistant')),
+    content    text not null,
+    said_at    timestamptz not null default clock_timestamp(),
+    expires_at timestamptz,
+    primary key (space, turn, key),
+    foreign key (space, turn) references turn (space, id) on delete cascade
+);
+create index message_expiry on message (space, expires_at) where expires_at is not null;
+
+-- A turn was read by extraction: written in the transaction that wrote what was learned from it.
+create table watermark (
+    space   bigint not null,
+    turn    uuid not null,
+    batch   uuid not null,
+    read_at timestamptz not null default clock_timestamp(),
+    primary key (space, turn),
+    foreign key (space, turn) references turn (space, id) on delete cascade
+);
+
+-- One thing learned, for one value. Content never changes after insert; a newer row in the same slot closes it.
+-- true_from/true_to: when it holds in the world. known_from/known_to: when we knew it. `anchor`: the message it came from.
+create table learning (
+    space         bigint not null references space,
+    id            bigint generated always as identity,
+    store         text not null,
+    kind          text not null,
+    subject       text not null default '',
+    slot          text not null,
+    name          text not null default '',
+    value         jsonb,
+    text          text not null,
+    content_key   text not null,
+    origin        text not null,
+    trust         smallint not null,
+    status        text not null check (status in ('active', 'retired', 'pending', 'challenge', 'rejected', 'expired', 'archived')),
+    true_from     timestamptz,
+    true_to       timestamptz,
+    known_from    timestamptz not null default clock_timestamp(),
+    known_to      timestamptz,
+    session       text,
+    turn          uuid,
+    anchor        text,
+    abandoned_at  timestamptz,
+    actor         text,
+    agent         text,
+    batch         uuid not null,
+    supersedes    bigint,
+    superseded_by bigint,
+    pinned        boolean not null default false,
+    expires_at    timestamptz,
+    primary key (space, id),
+    check (known_to is null or known_to >= known_from)
+);
+-- The two backstops behind the gate's locks: one open row a slot, and no content twice.
+create unique index learning_open_slot on learning (space, store, subject, slot)
+    where known_to is null and status in ('active', 'retired');
+create unique index learning_open_content on learning (space, store, subject, kind, content_key)
+    where known_to is null and status = 'active';
+create index learning_subject on learning (space, store, subject, known_from) where known_to is null;
+create index learning_id on learning (id);
+create index learning_session on learning (space, session) where session is not null;
+create index learning_abandoned on learning (space, store, subject) where abandoned_at is not null;
+create index learning_superseded_by on learning (space, superseded_by) where superseded_by is not null;
+create index learning_batch on learning (space, batch);
+
+-- The words a learning stands on. They lie in the speaker's own space, so sharing a learning never shares its words.
+create table evidence (
+    space          bigint not null references space,
+    id             bigint generated always as identity,
+    learning_space bigint not null,
+    learning       bigint not null,
+    turn           uuid,
+    message        text,
+    quote          text not null,
+    said_at        timestamptz,
+    primary key (space, id),
+    foreign key (learning_space, learning) references learning (space, id) on delete cascade
+);
+create index evidence_learning on evidence (space, learning);
+
+create table derived_from (
+    space        bigint not null references space,
+    learning     bigint not null,
+    source_space bigint not null,
+    source       bigint not null,
+    primary key (space, learning, source_space, source),
+    foreign key (space, learning) references learning (space, id) on delete cascade
+);
+
+-- Every change of the ledger, for undo, audit and reports. The application's role can only add to it.
+create table change (
+    space    bigint not null references space,
+    id       bigint generated always as identity,
+    learning bigint not null,
+    action   text not null,
+    before   jsonb,
+    after    jsonb,
+    actor    text,
+    origin   text not null,
+    batch    uuid not null,
+    at       timestamptz not null default clock_timestamp(),
+    primary key (space, id)
+);
+create index change_learning on change (space, learning);
+create index change_batch on change (space, batch);
+
+-- Why a job failed. The text names the kind of failure and never what a person said.
+create table job_error (
+    space   bigint not null references space,
+    id      bigint generated always as identity,
+    machine text not null,
+    turn    uuid not null,
+    attempt int not null,
+    error   text not null,
+    parked  boolean not null default false,
+    at      timestamptz not null default clock_timestamp(),
+    primary key (space, id)
+);
+create index job_error_turn on job_error (space, turn);
+
+-- What was erased, as salted digests, so that it is not brought back.
+create table tombstone (
+    space     bigint not null references space,
+    digest    bytea not null,
+    erased_at timestamptz not null default clock_timestamp(),
+    primary key (space, digest)
+);
+
+-- Search, in side tables that can be rebuilt from the ledger at any time.
+create table posting (
+    space  bigint not null references space,
+    lexeme text not null,
+    item   bigint not null,
+    source text not null default 'learning' check (source in ('learning', 'message')),
+    tf     smallint not null,
+    primary key (space, lexeme, source, item)
+);
+create index posting_item on posting (space, source, item);
+
+create table embedding_model (
+    id        int generated always as identity primary key,
+    name      text not null unique,
+    dimension int not null,
+    active    boolean not null default true
+);
+
+create table embedding (
+    space  bigint not null references space,
+    item   bigint not null,
+    source text not null default 'learning' check (source in ('learning', 'message')),
+    model  int not null references embedding_model,
+    vector halfvec not null,
+    primary key (space, model, source, item)
+);
+
+-- Does a row count where this conversation stands? `here`: keys of the messages in front of the agent; `line`: the
+-- messages of the branch it stands on, or null when that is the thread's newest branch.
+create function on_branch(row_session text, row_anchor text, row_abandoned timestamptz, session text, here text[], line text[])
+returns boolean language sql immutable parallel safe as $$
+    select case
+        when row_session is null then true
+        when row_session is distinct from session then row_abandoned is null
+        when row_anchor = any (here) then true
+        when line is null then row_abandoned is null
+        else row_anchor = any (line)
+    end
+$$;
+
+-- The gate in the database: what was learned is not rewritten, and a closed row stays closed.
+create function keep_learning() returns trigger language plpgsql as $$
+begin
+    if (new.space, new.id, new.store, new.kind, new.subject, new.slot, new.name, new.text, new.content_key, new.origin, new.trust,
+        new.known_from, new.batch) is distinct from
+       (old.space, old.id, old.store, old.kind, old.subject, old.slot, old.name, old.text, old.content_key, old.origin, old.trust,
+        old.known_from, old.batch)
+       or (new.value, new.session, new.turn, new.anchor, new.actor, new.agent, new.true_from, new.supersedes) is distinct from
+          (old.value, old.session, old.turn, old.anchor, old.actor, old.agent, old.true_from, old.supersedes) then
+        raise exception 'the content of a learning cannot be changed: write a new one in its slot';
+    end if;
+    if (old.known_to is not null and new.known_to is distinct from old.known_to)
+       or (old.superseded_by is not null and new.superseded_by is distinct from old.superseded_by) then
+        raise exception 'a closed learning stays closed: write a new one in its slot';
+    end if;
+    return new;
+end
+$$;
+create trigger keep_learning before update on learning for each row execute function keep_learning();
+
+-- Row-level security, forced and fail-closed: without settings nothing but the (empty) global space is seen.
+alter table space enable row level security;
+alter table space force row level security;
+create policy visible on space using (
+    kind = 'global'
+    or (kind = 'user'    and owner   = (select nullif(current_setting('learning_machine.user_id', true), '')))
+    or (kind = 'session' and session = (select nullif(current_setting('learning_machine.session', true), '')))
+    or (kind = 'group'   and grp = any ((select nullif(current_setting('learning_machine.groups', true), '')::text[])::text[]))
+);
+
+do $$
+declare name text;
+begin
+    foreach name in array array['turn', 'message', 'watermark', 'learning', 'evidence', 'derived_from', 'change', 'job_error',
+                                'tombstone', 'posting', 'embedding'] loop
+        execute format('alter table %I enable row level security', name);
+        execute format('alter table %I force row level security', name);
+        execute format($policy$create policy visible on %I using
+            (space = any ((select nullif(current_setting('learning_machine.spaces', true), '')::bigint[])::bigint[]))$policy$, name);
+    end loop;
+end
+$$;

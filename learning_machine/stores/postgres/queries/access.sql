@@ -1,0 +1,48 @@
+-- name: enter
+-- What a transaction may see and do: the role without bypass, the schema, and who is asking. Local to the transaction.
+select set_config('role', %(role)s, true),
+       set_config('search_path', %(search_path)s, true),
+       set_config('statement_timeout', %(timeout)s, true),
+       set_config('learning_machine.user_id', coalesce(%(user_id)s, ''), true),
+       set_config('learning_machine.session', coalesce(%(session)s, ''), true),
+       set_config('learning_machine.groups', %(groups)s::text[]::text, true),
+       set_config('learning_machine.spaces', coalesce(%(spaces)s::bigint[]::text, ''), true);
+
+-- name: spaces
+-- The ids of the spaces this transaction may see, themselves filtered by row-level security.
+select set_config('learning_machine.spaces', coalesce(array_agg(id)::text, ''), true) from space;
+
+-- name: ensure_space
+insert into space (kind, owner, session, grp)
+select %(kind)s, %(owner)s, %(session)s, %(grp)s
+where not exists (
+    select from space
+    where (kind, owner, session, grp) is not distinct from (%(kind)s, %(owner)s::text, %(session)s::text, %(grp)s::text))
+on conflict do nothing;
+
+-- name: space_id
+select id from space
+where (kind, owner, session, grp) is not distinct from (%(kind)s, %(owner)s::text, %(session)s::text, %(grp)s::text);
+
+-- name: standing
+-- What a connection is: its rights, and what is installed. One row; null where there is nothing yet.
+select current_user as connected_as,
+       current_setting('server_version_num')::int as server,
+       current_database() as database,
+       (select rolsuper or rolbypassrls from pg_roles where rolname = current_user) as bypasses,
+       (select rolsuper or rolcreaterole from pg_roles where rolname = current_user) as may_create_roles,
+       (select rolsuper from pg_roles where rolname = current_user) as superuser,
+       has_database_privilege(current_database(), 'create') as may_create_schema,
+       (select case when rolname is null then null else pg_has_role(current_user, oid, 'member') end
+          from pg_roles where rolname = %(app)s) as is_app,
+       (select case when rolname is null then null else pg_has_role(current_user, oid, 'member') end
+          from pg_roles where rolname = %(admin)s) as is_admin,
+       (select extversion from pg_extension where extname = 'vector') as vector_version,
+       (select nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where extname = 'vector') as vector_schema,
+       (select default_version from pg_available_extensions where name = 'vector') as vector_available,
+       to_regclass(%(versions)s) is not null as migrated,
+       to_regclass(%(jobs)s) is not null as has_queue;
+
+-- name: guarded
+-- Whether row-level security really holds for who we are in this transaction.
+select row_security_active('learning') as guarded;

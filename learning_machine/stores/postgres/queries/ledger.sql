@@ -1,0 +1,71 @@
+-- name: lock
+-- One lock a slot, taken in sorted order as a statement of its own, so that what follows sees what others committed.
+select pg_advisory_xact_lock(key) from unnest(%(keys)s::bigint[]) as key;
+
+-- name: targets
+-- The rows that handles name. A slot never changes, so it may be looked up before it is locked.
+select space, id, store, kind, name, subject, slot from learning where id = any (%(ids)s::bigint[]);
+
+-- name: same_content
+-- The open row that already says this, if any: its slot is where the change belongs.
+select slot from learning
+where space = %(space)s and store = %(store)s and subject = %(subject)s and kind = %(kind)s and content_key = %(content_key)s
+  and known_to is null and status = 'active';
+
+-- name: slot
+-- The newest rows of a slot, and whether each counts where the conversation stands.
+select id, status, content_key, trust, actor, text, value, known_to is null as open,
+       on_branch(session, anchor, abandoned_at, %(session)s, %(here)s::text[],
+                 (select nullif(current_setting('learning_machine.line', true), '')::text[])) as counts
+from learning
+where space = %(space)s and store = %(store)s and subject = %(subject)s and slot = %(slot)s and status in ('active', 'retired')
+order by id desc limit 20;
+
+-- name: save
+-- One change: close what it replaces, insert it, keep its evidence, and note it. `clock_timestamp()`, because the lock
+-- may have been waited for and `now()` is the start of the transaction.
+with fresh as (
+    select nextval(pg_get_serial_sequence('learning', 'id')) as id
+), closed as (
+    update learning
+       set known_to = greatest(clock_timestamp(), known_from), true_to = coalesce(true_to, %(since)s), superseded_by = fresh.id
+      from fresh
+     where learning.space = %(space)s and learning.id = %(closes)s::bigint and known_to is null
+    returning learning.id, known_to, to_jsonb(learning) - 'id' as before
+), saved as (
+    insert into learning (space, id, store, kind, subject, slot, name, value, text, content_key, origin, trust, status, true_from,
+                          known_from, session, turn, anchor, abandoned_at, actor, agent, batch, supersedes)
+    overriding system value
+    select %(space)s, fresh.id, %(store)s, %(kind)s, %(subject)s, %(slot)s, %(name)s, %(value)s, %(text)s, %(content_key)s, %(origin)s,
+           %(trust)s, %(status)s, %(since)s, coalesce((select known_to from closed), clock_timestamp()), %(session)s, %(turn)s, %(anchor)s,
+           %(abandoned_at)s, %(actor)s, %(agent)s, %(batch)s, %(supersedes)s
+    from fresh
+    returning *
+), noted as (
+    insert into change (space, learning, action, before, after, actor, origin, batch)
+    select saved.space, saved.id, %(action)s, (select before from closed), to_jsonb(saved) - 'id', %(actor)s, %(origin)s, %(batch)s from saved
+), quoted as (
+    insert into evidence (space, learning_space, learning, turn, message, quote, said_at)
+    select %(evidence_space)s, saved.space, saved.id, %(turn)s, %(message)s, %(quote)s, %(said_at)s from saved where %(quote)s::text is not null
+)
+select id, known_from from saved;
+
+-- name: support
+-- The same thing said again: its words are kept beside the first ones.
+insert into evidence (space, learning_space, learning, turn, message, quote, said_at)
+select %(evidence_space)s, %(space)s, %(id)s, %(turn)s, %(message)s, %(quote)s, %(said_at)s
+where not exists (
+    select from evidence
+    where space = %(evidence_space)s and learning_space = %(space)s and learning = %(id)s
+      and message is not distinct from %(message)s and quote = %(quote)s);
+
+-- name: abandoned
+-- Whether the message a learning comes from has been left behind by its thread since.
+select case when bool_or(abandoned_at is null) then null else max(abandoned_at) end as abandoned_at
+from turn where space = %(space)s and session = %(session)s and messages @> array[%(anchor)s];
+
+-- name: read
+-- The batch's watermark. A row that is there already means that the batch was written before.
+insert into watermark (space, turn, batch)
+select %(space)s, turn, %(batch)s from unnest(%(turns)s::uuid[]) as turn
+on conflict do nothing;

@@ -1,0 +1,121 @@
+-- name: lock
+select pg_advisory_xact_lock(hashtextextended(%(key)s, 7));
+
+-- name: position
+-- Where a new turn belongs. It forks when it does not stand on the newest answer although that one was there when it
+-- began; when that one came meanwhile, the two ran at once and simply follow each other.
+with mine as (
+    select id, seq, parent, answer, messages, recorded_at, abandoned_at from turn
+    where space = %(space)s and machine = %(machine)s and session = %(session)s
+), head as (
+    select * from mine where answer = any (%(here)s::text[]) and answer <> %(answer)s order by seq desc limit 1
+), newest as (
+    select * from mine where abandoned_at is null order by seq desc limit 1
+), replaced as (
+    select * from mine
+    where abandoned_at is null and messages && %(asked)s::text[] and not answer = any (%(here)s::text[]) and answer <> %(answer)s
+      and recorded_at < %(started)s::timestamptz
+    order by seq limit 1
+)
+select case when exists (select from replaced) then (select parent from replaced) else (select id from head) end as head,
+       (select id from newest) as newest,
+       exists (select from replaced)
+       or exists (select from newest n
+                  where n.recorded_at < %(started)s::timestamptz and n.answer <> %(answer)s
+                    and n.id is distinct from (select id from head)
+                    and (exists (select from head) or %(rooted)s)) as forks;
+
+-- name: leave_behind
+-- Mark what the new branch left behind, and take back the marks of what it returned to. One row: the branch's messages.
+with recursive line as (
+    select id, parent, messages from turn where space = %(space)s and id = %(head)s
+    union all
+    select t.id, t.parent, t.messages from turn t join line on t.space = %(space)s and t.id = line.parent
+), marked as (
+    update turn set abandoned_at = case when id in (select id from line) then null else coalesce(abandoned_at, clock_timestamp()) end
+    where space = %(space)s and session = %(session)s and machine = %(machine)s
+      and (id in (select id from line)) = (abandoned_at is not null)
+)
+select coalesce(array_agg(key), '{}') as line from line, unnest(messages) as key;
+
+-- name: mark_learnings
+update learning
+   set abandoned_at = case when anchor = any (%(line)s::text[]) then null else coalesce(abandoned_at, clock_timestamp()) end
+ where space = %(space)s and session = %(session)s and anchor is not null
+   and (anchor = any (%(line)s::text[])) = (abandoned_at is not null);
+
+-- name: unmark_learnings
+update learning set abandoned_at = null
+ where space = %(space)s and session = %(session)s and abandoned_at is not null and anchor = any (%(line)s::text[]);
+
+-- name: recorded
+-- Which of these messages the branch already has.
+select distinct key from (
+    select messages from turn
+    where space = %(space)s and machine = %(machine)s and session = %(session)s and abandoned_at is null
+    order by seq desc limit 500) as recent, unnest(recent.messages) as key
+where key = any (%(keys)s::text[]);
+
+-- name: insert
+insert into turn (space, id, machine, session, answer, messages, parent, scope, shown)
+values (%(space)s, %(id)s, %(machine)s, %(session)s, %(answer)s, %(messages)s, %(parent)s, %(scope)s, %(shown)s)
+on conflict do nothing;
+
+-- name: insert_message
+insert into message (space, turn, key, position, role, content, said_at, expires_at)
+values (%(space)s, %(turn)s, %(key)s, %(position)s, %(role)s, %(content)s, coalesce(%(said_at)s, clock_timestamp()),
+        clock_timestamp() + make_interval(days => %(keep_days)s::int))
+on conflict do nothing;
+
+-- name: scope
+select machine, session, scope from turn where space = %(space)s and id = %(turn)s;
+
+-- name: unread
+-- The turns of a thread that extraction has not read, oldest first, with what was said in them. Parked ones wait apart.
+select t.id, t.parent, t.answer, t.scope, t.abandoned_at,
+       coalesce(jsonb_agg(jsonb_build_object('key', m.key, 'role', m.role, 'content', m.content, 'at', m.said_at) order by m.position)
+                filter (where m.key is not null), '[]') as said
+from turn t left join message m on m.space = t.space and m.turn = t.id
+where t.space = %(space)s and t.machine = %(machine)s and t.session = %(session)s
+  and not exists (select from watermark w where w.space = t.space and w.turn = t.id)
+  and not exists (select from job_error e where e.space = t.space and e.turn = t.id and e.parked)
+group by t.space, t.id
+order by min(t.seq) limit %(limit)s;
+
+-- name: line_before
+-- The keys of a branch up to a turn: what an extraction that reads on from there stands on.
+with recursive line as (
+    select id, parent, messages from turn where space = %(space)s and id = %(turn)s
+    union all
+    select t.id, t.parent, t.messages from turn t join line on t.space = %(space)s and t.id = line.parent
+)
+select coalesce(array_agg(key), '{}') as keys from line, unnest(messages) as key;
+
+-- name: state
+-- What became of a turn.
+select t.recorded_at, w.read_at, w.batch, t.abandoned_at,
+       (select count(*) from job_error e where e.space = t.space and e.turn = t.id) as failures,
+       (select error from job_error e where e.space = t.space and e.turn = t.id order by id desc limit 1) as error,
+       (select bool_or(parked) from job_error e where e.space = t.space and e.turn = t.id) as parked
+from turn t left join watermark w on w.space = t.space and w.turn = t.id
+where t.id = %(turn)s;
+
+-- name: drop_read
+-- With keep_messages="until_learned": what extraction has read is not kept.
+delete from message m where m.space = %(space)s and m.turn = any (%(turns)s::uuid[])
+  and exists (select from watermark w where w.space = m.space and w.turn = m.turn);
+
+-- name: drop_expired
+delete from message where expires_at < clock_timestamp();
+
+-- name: add_error
+insert into job_error (space, machine, turn, attempt, error, parked)
+values (%(space)s, %(machine)s, %(turn)s, %(attempt)s, %(error)s, %(parked)s);
+
+-- name: clear_errors
+delete from job_error where space = %(space)s and turn = any (%(turns)s::uuid[]);
+
+-- name: waiting
+select 1 from turn t where t.space = %(space)s and t.machine = %(machine)s and t.session = %(session)s
+  and not exists (select from watermark w where w.space = t.space and w.turn = t.id)
+  and not exists (select from job_error e where e.space = t.space and e.turn = t.id and e.parked) limit 1;

@@ -1,0 +1,93 @@
+"""The queue of learning jobs: procrastinate on the same Postgres, in a schema of its own.
+
+A job is a pointer: the machine's name, and where its turn lies. Enqueueing happens in the transaction that records the
+turn, so there is never one without the other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import procrastinate
+from procrastinate.exceptions import AlreadyEnqueued
+from psycopg.conninfo import make_conninfo
+
+from learning_machine.stores.postgres.database import Access, Database, Row, Transaction
+
+TASK = "learn"
+SWEEP = "sweep"
+#: How often a worker looks for what no notification announced, in seconds.
+POLL = 0.5
+
+Handler = Callable[..., Awaitable[None]]
+
+# psycopg warns of every statement behind a failed one in a pipeline, which is the failure again and nothing new.
+logging.getLogger("psycopg").addFilter(lambda record: "error ignored terminating" not in record.getMessage())
+
+
+def queue_name(machine: str) -> str:
+    """The queue that holds a machine's jobs."""
+    return f"learning:{machine}"
+
+
+def enqueuer() -> procrastinate.App:
+    """An app that only enqueues, on connections it is given."""
+    return build(procrastinate.SyncPsycopgConnector(), {})
+
+
+def worker_app(database: Database, handlers: dict[str, Handler]) -> procrastinate.App:
+    """An app that runs jobs with these handlers, on a small pool of its own."""
+    path = f'-c search_path="{database.names.jobs}"'
+    conninfo = make_conninfo(database.conninfo, options=path, application_name="learning-machine-worker")
+    return build(procrastinate.PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4), handlers)
+
+
+def build(connector: Any, handlers: dict[str, Handler]) -> procrastinate.App:
+    """An app with tasks of its own; a task belongs to the app it was made for."""
+    app = procrastinate.App(connector=connector)
+    for name, handler in handlers.items():
+        app.task(name=name, queue="learning")(handler)
+    return app
+
+
+def enqueue(
+    app: procrastinate.App,
+    transaction: Transaction,
+    machine: str,
+    space: int,
+    turn: str,
+    lock: str,
+    *,
+    delay: float = 0.0,
+    attempt: int = 1,
+) -> bool:
+    """Queue the reading of a thread, once: `False` when a job that will see this turn is waiting already.
+
+    The waiting job is locked first, so that it cannot start before we commit and miss what we wrote.
+    """
+    for _ in range(10):
+        if transaction.one("queue.waiting", {"lock": lock}):
+            return False
+        try:
+            with transaction.connection.transaction():
+                job = app.configure_task(
+                    TASK,
+                    queue=queue_name(machine),
+                    lock=lock,
+                    queueing_lock=lock,
+                    connection=transaction.connection,
+                    schedule_in={"seconds": delay} if delay else None,
+                )
+                job.defer(machine=machine, space=space, turn=turn, attempt=attempt)
+            return True
+        except AlreadyEnqueued:
+            continue
+    return False
+
+
+def depth(database: Database, machine: str) -> Row:
+    """How many jobs of a machine wait, wait for later, run, and are parked."""
+    with database.transaction(Access()) as transaction:
+        return transaction.one("queue.depth", {"queue": queue_name(machine)}) or {}

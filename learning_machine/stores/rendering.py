@@ -1,0 +1,55 @@
+"""Pure: what was recalled, as text that stays data wherever it is put.
+
+Stored text is one line, has no control or invisible direction characters, and cannot open or close a block: `<`, `>` and
+`&` are escaped.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from learning_machine.state.tokens import estimate_tokens, truncate
+
+_SPACE = re.compile(r"\s+")
+#: Longest single value shown; the whole is still in the ledger.
+MAX_VALUE_TOKENS = 250
+
+
+def one_line(text: str) -> str:
+    """Stored text as a single harmless line."""
+    folded = _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
+    visible = "".join(character for character in folded if _visible(character))
+    return visible.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _visible(character: str) -> bool:
+    """No controls, surrogates, direction marks or tag characters; joiners stay, since scripts and emoji need them."""
+    return character in "\u200c\u200d" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
+
+
+def line(text: str, *, name: str = "", handle: str = "") -> str:
+    """One entry: `- name: text [handle]`."""
+    head = f"{one_line(name)}: " if name else ""
+    tail = f" [{handle}]" if handle else ""
+    return f"- {head}{truncate(one_line(text), MAX_VALUE_TOKENS)}{tail}"
+
+
+def block(tag: str, lines: Sequence[str], *, hidden: int = 0) -> str:
+    """The lines inside `<tag>`; how many more there are is said."""
+    if not lines and not hidden:
+        return ""
+    more = [f"- ({hidden} more not shown)"] if hidden else []
+    return "\n".join((f"<{tag}>", *more, *lines, f"</{tag}>"))
+
+
+def fit(lines: Iterable[str], max_tokens: int) -> list[str]:
+    """The longest head of the lines that stays inside the budget."""
+    kept, used = [], 0
+    for entry in lines:
+        used += estimate_tokens(entry) + 1
+        if used > max_tokens:
+            break
+        kept.append(entry)
+    return kept

@@ -1,0 +1,152 @@
+"""The tools of AGENTIC mode: few, with flat arguments, and a receipt that says truly what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import Parameter, cleandoc, signature
+from typing import Any
+
+from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.prebuilt import ToolRuntime
+
+from learning_machine.errors import LearningMachineError
+from learning_machine.state.changes import Change, Receipt, Refused, Retire
+from learning_machine.state.extraction import ExtractedChange
+from learning_machine.state.identity import scope_of
+from learning_machine.state.messages import Said, keys_of, message_key, spoken
+from learning_machine.state.scope import Scope
+from learning_machine.stores.ledger import Source
+
+#: What a tool call knows of the conversation it is made in.
+_Place = tuple[Scope, Sequence[Said], Sequence[str], str | None]
+
+
+def profile_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
+    """Tools to keep a user's profile."""
+
+    def update_profile(place: _Place, field: str, value: str, quote: str = "") -> str:
+        """Save or correct one field of the user's profile, when the user tells it or asks for it.
+
+        An empty value takes the field away. `quote`: the user's exact words that say so.
+        """
+        names = ", ".join(store.fields)
+        if field not in store.fields:
+            return f"refused: there is no field {field!r}; fields are {names}"
+        one = ExtractedChange(store=store.learning_type, kind="field", name=field, value=value, quote=quote or None)
+        return _write(store, place, store.add(one, place[0], _current(store, place) if not value else None))
+
+    def remember(place: _Place, text: str, quote: str = "") -> str:
+        """Remember something lasting about the user that fits no profile field, as one short sentence.
+
+        Use it when the user tells something worth knowing in later conversations. `quote`: the user's exact words.
+        """
+        one = ExtractedChange(store=store.learning_type, kind="observation", value=text, quote=quote or None)
+        return _write(store, place, store.observe(one))
+
+    def forget(place: _Place, handle: str, quote: str) -> str:
+        """Forget one thing known about the user, by its handle such as k3f, when the user says it is wrong or asks to.
+
+        `quote`: the user's exact words that say so.
+        """
+        return _write(store, place, [Retire(store=store.learning_type, handle=handle, quote=quote)])
+
+    update_profile.__doc__ = f"{cleandoc(update_profile.__doc__ or '')}\nFields: {', '.join(store.fields)}."
+    return [_tool(function, context) for function in (update_profile, remember, forget)]
+
+
+def session_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
+    """Tools to keep a session's context."""
+
+    def update_summary(place: _Place, summary: str) -> str:
+        """Save what this conversation is about so far, in two to five sentences, when it has moved on."""
+        return _write(store, place, store.add(ExtractedChange(kind="summary", value=summary), place[0], None))
+
+    def update_plan(
+        place: _Place, goal: str = "", step: str = "", state: str = "open", handle: str = "", progress: str = ""
+    ) -> str:
+        """Keep the plan of this conversation: its goal, one step with its state (open, doing, done), or its progress.
+
+        To change a step that is known, give its handle and the new state.
+        """
+        ones = [
+            ExtractedChange(kind=kind, value=value) for kind, value in (("goal", goal), ("progress", progress)) if value
+        ]
+        changes = [change for one in ones for change in store.add(one, place[0], None)]
+        if handle or step:
+            one = ExtractedChange(
+                action="revise" if handle else "add", kind="step", name=state, value=step or None, handle=handle or None
+            )
+            changes += store.changes([one], place[0], _current(store, place))
+        return _write(store, place, changes)
+
+    functions: list[Callable[..., str]] = [update_summary]
+    if store.config.enable_planning:
+        functions.append(update_plan)
+    return [_tool(function, context) for function in functions]
+
+
+def _current(store: Any, place: _Place) -> Any:
+    return store.recall(**place[0].keywords())
+
+
+def _write(store: Any, place: _Place, changes: Sequence[Change | Refused]) -> str:
+    """Write and say what happened, one sentence a change."""
+    scope, said, here, anchor = place
+    if not changes:
+        return "nothing to change: it is not known"
+    if not scope.learn:
+        return "refused: nothing is kept of this conversation"
+    source = Source(said=said, here=here, anchor=anchor, namespaces={store.learning_type: store.namespace})
+    return "; ".join(str(receipt) for receipt in _receipts(store, changes, scope, source))
+
+
+def _receipts(store: Any, changes: Sequence[Change | Refused], scope: Scope, source: Source) -> list[Receipt]:
+    try:
+        return list(store.ledger.write(changes, scope=scope, source=source))
+    except LearningMachineError as error:
+        return [Receipt(status="failed", store=store.learning_type, reason=str(error)) for _ in changes]
+
+
+def _tool(function: Callable[..., str], context: dict[str, Any]) -> BaseTool:
+    """The function as a tool: bound to the scope in `context`, or reading its scope from the run."""
+    scope = context.get("scope")
+    runner = _bound(function, scope) if isinstance(scope, Scope) else _in_run(function)
+    return StructuredTool.from_function(runner, name=function.__name__)
+
+
+def _bound(function: Callable[..., str], scope: Scope) -> Callable[..., str]:
+    @wraps(function)
+    def run(**arguments: Any) -> str:
+        return function((scope, (), (), None), **arguments)
+
+    return _with_signature(run, function, [])
+
+
+def _in_run(function: Callable[..., str]) -> Callable[..., str]:
+    @wraps(function)
+    def run(runtime: ToolRuntime, **arguments: Any) -> str:
+        return function(_place_in(runtime), **arguments)
+
+    return _with_signature(run, function, [Parameter("runtime", Parameter.KEYWORD_ONLY, annotation=ToolRuntime)])
+
+
+def _with_signature(run: Callable[..., str], function: Callable[..., str], more: list[Parameter]) -> Callable[..., str]:
+    """The function's own arguments without `place`, as the tool's schema is read from them."""
+    parameters = [
+        parameter.replace(annotation=str, kind=Parameter.KEYWORD_ONLY)
+        for name, parameter in signature(function).parameters.items()
+        if name != "place"
+    ]
+    run.__signature__ = signature(function).replace(parameters=[*parameters, *more], return_annotation=str)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*parameters, *more)} | {"return": str}
+    del run.__wrapped__  # type: ignore[attr-defined]
+    return run
+
+
+def _place_in(runtime: ToolRuntime) -> _Place:
+    scope = scope_of(runtime, runtime.config)
+    messages = runtime.state.get("messages", []) if isinstance(runtime.state, dict) else []
+    session = scope.session_id or ""
+    calling = message_key(messages[-1], len(messages) - 1, session) if messages else None
+    return scope, spoken(messages, session), keys_of(messages, session), calling

@@ -1,0 +1,263 @@
+"""Turns: what was said is recorded with the job that will read it, in one transaction at the end of a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2s
+from typing import Any, Literal
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from learning_machine.state.messages import Said, clean_text
+from learning_machine.state.scope import Scope
+from learning_machine.state.tokens import estimate_tokens
+from learning_machine.stores.ledger import access_of, failed, own_space
+from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
+
+KeepMessages = Literal["forever", "until_learned"] | int
+#: How long recording may take before the reply goes out without it, in milliseconds.
+RECORD_TIMEOUT_MS = 2_000
+#: How many turns one extraction reads at most.
+MAX_TURNS = 20
+#: And how much, in estimated tokens; a single turn that is longer is read alone.
+MAX_BATCH_TOKENS = 12_000
+
+Redact = Callable[[str], str]
+Enqueue = Callable[[Transaction, int, UUID, str], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnRecord:
+    """One answer and what was said for it. `here`: keys in front of the agent; `asked`: the user's messages of the turn."""
+
+    session: str
+    said: Sequence[Said]
+    answer: str
+    keys: Sequence[str]
+    here: Sequence[str]
+    started: datetime | None = None
+    rooted: bool = False
+    shown: Sequence[str] = ()
+
+    @property
+    def asked(self) -> list[str]:
+        return [one.key for one in self.said if one.role == "user"]
+
+
+@dataclass(frozen=True)
+class UnreadTurn:
+    """A recorded turn that extraction has not read."""
+
+    id: UUID
+    parent: UUID | None
+    answer: str
+    scope: Scope
+    said: tuple[Said, ...] = field(default=())
+
+    @property
+    def size(self) -> int:
+        """Its length in estimated tokens."""
+        return sum(estimate_tokens(one.content) for one in self.said)
+
+
+def turn_id(machine: str, session: str, answer: str) -> UUID:
+    """The id of the turn that ends with this answer: the same whenever it is recorded again."""
+    return uuid5(NAMESPACE_URL, "\0".join((machine, session, answer)))
+
+
+def thread_lock(machine: str, space: int, session: str) -> str:
+    """The name under which a thread's jobs exclude each other. It tells nothing of who or what it is about."""
+    return blake2s("\0".join((machine, str(space), session)).encode(), digest_size=12).hexdigest()
+
+
+class Turns:
+    """The turns of one machine."""
+
+    def __init__(
+        self, database: Database, machine: str, *, keep: KeepMessages = "forever", redact: Redact = str
+    ) -> None:
+        self.database, self.machine, self.keep, self.redact = database, machine, keep, redact
+
+    # --- recording ----------------------------------------------------------------------------------------------------
+
+    def record(self, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None = None) -> tuple[int, UUID] | None:
+        """Record a turn and queue its reading, both or neither: its space and id.
+
+        `None`: nothing was said, or there is nobody to keep it for.
+        """
+        own = own_space(scope)
+        if own is None or not turn.said:
+            return None
+        try:
+            with self.database.transaction(access_of(scope, timeout_ms=RECORD_TIMEOUT_MS)) as transaction:
+                space = transaction.space(own)
+                return space, self._record(transaction, space, scope, turn, enqueue)
+        except psycopg.Error as error:
+            raise failed(error) from error
+
+    def _record(
+        self, transaction: Transaction, space: int, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None
+    ) -> UUID:
+        lock = thread_lock(self.machine, space, turn.session)
+        transaction.run("turns.lock", {"key": lock})
+        place = {"space": space, "machine": self.machine, "session": turn.session}
+        parent = self._find_place(transaction, place, turn)
+        known = {
+            row["key"] for row in transaction.all("turns.recorded", {**place, "keys": [one.key for one in turn.said]})
+        }
+        fresh = [one for one in turn.said if one.key not in known]
+        id = turn_id(self.machine, turn.session, turn.answer)
+        if fresh:
+            self._insert(transaction, place, id, parent, scope, turn, fresh)
+            if enqueue is not None:
+                enqueue(transaction, space, id, lock)
+        return id
+
+    def _find_place(self, transaction: Transaction, place: Row, turn: TurnRecord) -> UUID | None:
+        """The turn this one follows. Where it leaves others behind, they are marked, and what came from them."""
+        found = (
+            transaction.one(
+                "turns.position",
+                {
+                    **place,
+                    "here": list(turn.here),
+                    "answer": turn.answer,
+                    "asked": turn.asked,
+                    "started": turn.started,
+                    "rooted": turn.rooted,
+                },
+            )
+            or {}
+        )
+        here = [*turn.here, *turn.keys]
+        if not found.get("forks"):
+            transaction.run("turns.unmark_learnings", {**place, "line": list(turn.keys)})
+            return found.get("newest")
+        row = transaction.one("turns.leave_behind", {**place, "head": found["head"]})
+        transaction.run("turns.mark_learnings", {**place, "line": [*(row or {}).get("line", ()), *here]})
+        parent: UUID | None = found["head"]
+        return parent
+
+    def _insert(
+        self,
+        transaction: Transaction,
+        place: Row,
+        id: UUID,
+        parent: UUID | None,
+        scope: Scope,
+        turn: TurnRecord,
+        fresh: Sequence[Said],
+    ) -> None:
+        messages = list(dict.fromkeys([*(one.key for one in fresh), *turn.keys, turn.answer]))
+        transaction.run(
+            "turns.insert",
+            {
+                **place,
+                "id": id,
+                "answer": turn.answer,
+                "messages": messages,
+                "parent": None if parent == id else parent,
+                "scope": Jsonb(scope.model_dump(mode="json", exclude_none=True)),
+                "shown": Jsonb(list(turn.shown)),
+            },
+        )
+        days = self.keep if isinstance(self.keep, int) else None
+        transaction.many(
+            "turns.insert_message",
+            [
+                {
+                    "space": place["space"],
+                    "turn": id,
+                    "key": one.key,
+                    "position": position,
+                    "role": one.role,
+                    "content": clean_text(self.redact(one.content)),
+                    "said_at": one.at,
+                    "keep_days": days,
+                }
+                for position, one in enumerate(fresh)
+            ],
+        )
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def scope_of(self, space: int, turn: UUID) -> Row | None:
+        """Whose turn it is: `session`, and the `scope` it ran in. `None` when it is gone."""
+        with self.database.transaction(Access(spaces=(space,))) as transaction:
+            return transaction.one("turns.scope", {"space": space, "turn": turn})
+
+    def unread(self, space: int, session: str, limit: int = MAX_TURNS) -> list[UnreadTurn]:
+        """The next turns to read together: the oldest unread one and those that follow on its branch."""
+        with self.database.transaction(Access(spaces=(space,))) as transaction:
+            rows = transaction.all(
+                "turns.unread", {"space": space, "machine": self.machine, "session": session, "limit": limit}
+            )
+        return one_branch([_unread(row) for row in rows])
+
+    def waiting(self, space: int, session: str) -> bool:
+        """Whether the thread has turns that extraction has not read."""
+        with self.database.transaction(Access(spaces=(space,))) as transaction:
+            return (
+                transaction.one("turns.waiting", {"space": space, "machine": self.machine, "session": session})
+                is not None
+            )
+
+    def line_before(self, space: int, turn: UUID) -> list[str]:
+        """The message keys of the branch up to this turn."""
+        with self.database.transaction(Access(spaces=(space,))) as transaction:
+            row = transaction.one("turns.line_before", {"space": space, "turn": turn})
+        return list(row["keys"]) if row else []
+
+    def state(self, scope: Scope | None, turn: UUID) -> tuple[Row | None, list[Row]]:
+        """What became of a turn: its row, and what was learned from it. Without a scope the program asks, for any turn."""
+        with self.database.transaction(Access(admin=True) if scope is None else access_of(scope)) as transaction:
+            return transaction.one("turns.state", {"turn": turn}), transaction.all("recall.of_turn", {"turn": turn})
+
+    # --- upkeep -------------------------------------------------------------------------------------------------------
+
+    def settle(self, space: int, turns: Sequence[UUID]) -> None:
+        """After a batch was learned: its failures are history, and its words go if they were only kept for this."""
+        with self.database.transaction(Access(spaces=(space,), timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
+            transaction.run("turns.clear_errors", {"space": space, "turns": list(turns)})
+            if self.keep == "until_learned":
+                transaction.run("turns.drop_read", {"space": space, "turns": list(turns)})
+            transaction.run("turns.drop_expired")
+
+    def note_failure(self, space: int, turn: UUID, attempt: int, error: str, *, parked: bool) -> None:
+        """Keep why reading a turn failed."""
+        with self.database.transaction(Access(spaces=(space,))) as transaction:
+            transaction.run(
+                "turns.add_error",
+                {
+                    "space": space,
+                    "machine": self.machine,
+                    "turn": turn,
+                    "attempt": attempt,
+                    "error": error,
+                    "parked": parked,
+                },
+            )
+
+
+def one_branch(turns: Sequence[UnreadTurn]) -> list[UnreadTurn]:
+    """The first turn and those that follow it one from the other, so that a batch never mixes branches nor grows too long."""
+    batch = list(turns[:1])
+    size = sum(turn.size for turn in batch)
+    for turn in turns[1:]:
+        size += turn.size
+        if size > MAX_BATCH_TOKENS:
+            break
+        if turn.parent == batch[-1].id:
+            batch.append(turn)
+    return batch
+
+
+def _unread(row: Row) -> UnreadTurn:
+    said = tuple(
+        Said(one["key"], one["role"], one["content"], datetime.fromisoformat(one["at"])) for one in row["said"]
+    )
+    return UnreadTurn(row["id"], row["parent"], row["answer"], Scope.model_validate(row["scope"]), said)
