@@ -33,6 +33,7 @@ def create_learning_agent(
     *,
     db: Any = None,
     learning: LearningMachine | bool = True,
+    embeddings: Any = None,
     checkpointer: Any = OURS,
     **agent: Any,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -47,7 +48,7 @@ def create_learning_agent(
     """
     machine = machine_from(learning)
     chat = resolve_model(model)
-    machine.give(db=db, model=chat)
+    machine.give(db=db, model=chat, embeddings=embeddings)
     context_schema = agent.pop("context_schema", Scope)
     inner = inner_agent(chat, [*tools, *machine.get_tools()], context_schema=context_schema, **agent)
     builder = machine._known(learning_graph(machine.parts, inner, reads_context=True, context_schema=context_schema))

@@ -33,7 +33,7 @@ def load_machine(path: str | None = None) -> LearningMachine:
 
 def default_machine() -> LearningMachine:
     """A machine with every store this version has, on the database and model of the environment."""
-    return LearningMachine(user_profile=True, session_context=True)
+    return LearningMachine(user_profile=True, session_context=True, learned_knowledge=True, entity_memory=True)
 
 
 def _attribute(path: str) -> Any:

@@ -13,27 +13,41 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 from uuid import UUID
 
+from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from psycopg_pool import ConnectionPool
 
+from learning_machine.embeddings import embedding_name, resolve_embeddings
 from learning_machine.errors import ConfigurationError
 from learning_machine.graphs.learning import learn_graph, learning_graph
 from learning_machine.jobs import Jobs, Worker
 from learning_machine.models import resolve_model
 from learning_machine.nodes.agent import inner_agent
 from learning_machine.nodes.build_context import context_text
+from learning_machine.nodes.embedding import Embedder
 from learning_machine.nodes.parts import Parts, Usage
-from learning_machine.nodes.recall import arecall_others, recall_others, recall_own
-from learning_machine.state.config import SessionContextConfig, StoreConfig, UserProfileConfig
+from learning_machine.nodes.recall import arecall_others, asked, asking, recall_others, recall_own, searches
+from learning_machine.state.config import (
+    EntityMemoryConfig,
+    LearnedKnowledgeConfig,
+    SessionContextConfig,
+    StoreConfig,
+    UserProfileConfig,
+)
 from learning_machine.state.handles import handle_of
-from learning_machine.state.messages import Said, as_messages, keys_of, spoken
+from learning_machine.state.messages import Said, as_messages, keys_of, last_user_text, spoken
 from learning_machine.state.modes import LearningMode
 from learning_machine.state.redaction import redact as redact_secrets
-from learning_machine.state.scope import Scope
-from learning_machine.stores.ledger import Ledger, access_of
+from learning_machine.state.scope import USER, Scope
+from learning_machine.stores.conversation import ConversationConfig, ConversationStore
+from learning_machine.stores.entity_memory import EntityMemoryStore
+from learning_machine.stores.fusing import Weights
+from learning_machine.stores.indexing import Question
+from learning_machine.stores.learned_knowledge import LearnedKnowledgeStore
+from learning_machine.stores.ledger import Ledger
 from learning_machine.stores.ledger_store import LedgerStore
 from learning_machine.stores.postgres import queue
 from learning_machine.stores.postgres.database import Access, Database
@@ -41,6 +55,7 @@ from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.registry import Registry
 from learning_machine.stores.session_context import SessionContextStore
+from learning_machine.stores.spaces import access_of
 from learning_machine.stores.turns import KeepMessages, TurnRecord, Turns
 from learning_machine.stores.user_profile import UserProfileStore
 
@@ -55,6 +70,8 @@ Background = Literal["worker", "external"]
 _BUILT_IN: dict[str, tuple[type[LedgerStore], type[StoreConfig]]] = {
     "user_profile": (UserProfileStore, UserProfileConfig),
     "session_context": (SessionContextStore, SessionContextConfig),
+    "learned_knowledge": (LearnedKnowledgeStore, LearnedKnowledgeConfig),
+    "entity_memory": (EntityMemoryStore, EntityMemoryConfig),
 }
 _machines: weakref.WeakKeyDictionary[Any, LearningMachine] = weakref.WeakKeyDictionary()
 
@@ -75,11 +92,17 @@ class LearningMachine:
         *,
         db: str | ConnectionPool[Any] | None = None,
         model: BaseChatModel | str | None = None,
+        embeddings: Embeddings | str | None = None,
         name: str = "default",
         schema: str = "learning_machine",
         user_profile: Any = None,
         session_context: Any = None,
+        learned_knowledge: Any = None,
+        entity_memory: Any = None,
         custom_stores: Mapping[str, Any] | None = None,
+        conversation: ConversationConfig | bool = True,
+        namespace: str | None = None,
+        search: Weights | None = None,
         background: Background = "worker",
         redact: Callable[[str], str] | None = redact_secrets,
         keep_messages: KeepMessages = "forever",
@@ -106,7 +129,12 @@ class LearningMachine:
         self._jobs = Jobs(name)
         self._worker: Worker | None = None
         self._closed = False
-        asked = {"user_profile": user_profile, "session_context": session_context}
+        asked = {
+            "user_profile": user_profile,
+            "session_context": session_context,
+            "learned_knowledge": learned_knowledge,
+            "entity_memory": entity_memory,
+        }
         if not custom_stores and not any(asked.values()):
             asked["user_profile"] = True
         self._asked, self._custom = asked, dict(custom_stores or {})
@@ -117,7 +145,10 @@ class LearningMachine:
         self._parts: Parts | None = None
         self._learn: CompiledStateGraph[Any, Any, Any, Any] | None = None
         # Stores are made now, so that what cannot work says so where it is written.
-        self._stores = [store_from(name, value) for name, value in asked.items() if value] + list(self._custom.values())
+        built_in = [store_from(name, value, namespace) for name, value in asked.items() if value]
+        said = [] if conversation is False or not built_in else [conversation_from(conversation)]
+        self._stores = [*built_in, *said, *self._custom.values()]
+        self._embeddings, self._search = embeddings, search or Weights()
         Registry(self._stores)
 
     # --- what it is made of -------------------------------------------------------------------------------------------
@@ -156,8 +187,11 @@ class LearningMachine:
     def _assemble(self) -> Parts:
         database = Database(self._source, schema=self._schema)
         ledger = Ledger(database, redact=self._redact)
+        embedder = Embedder(lambda: resolve_embeddings(self._embeddings), embedding_name, database)
         stores = [
-            store.bound(ledger, self._extract_for) if isinstance(store, LedgerStore) else store
+            store.bound(ledger, self._extract_for, embedder, self.name)
+            if isinstance(store, LedgerStore | ConversationStore)
+            else store
             for store in self._stores
         ]
         return Parts(
@@ -171,6 +205,8 @@ class LearningMachine:
             enqueue=self._jobs.enqueue,
             wake=self._wake,
             usage=Usage(),
+            embedder=embedder,
+            weights=self._search,
             max_context_tokens=self._max_context_tokens,
         )
 
@@ -194,7 +230,7 @@ class LearningMachine:
                 prepare(parts.database, auto=self.auto_migrate)
                 self._ready = True
 
-    def give(self, *, db: Any = None, model: Any = None) -> None:
+    def give(self, *, db: Any = None, model: Any = None, embeddings: Any = None) -> None:
         """Hand over what the machine lacks, once. Another database than the one it has is an error."""
         if db is not None:
             if self._db is not None and _place(self._db) != _place(db):
@@ -206,6 +242,7 @@ class LearningMachine:
                     "The machine has been used already, with the default database. Give db= before that."
                 )
             self._db = self._db or db
+        self._embeddings = self._embeddings if self._embeddings is not None else embeddings
         if model is not None and self._model is None and self._resolved is None:
             self._model = model
 
@@ -214,13 +251,20 @@ class LearningMachine:
     def recall(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> dict[str, Any]:
         """What the stores know for this scope, by learning type. Types that know nothing are left out."""
         where, said = Scope(**scope), _turned(message, messages)
-        own, _ = recall_own(self.parts, where, Standing(machine=self.name))
+        standing = asking(self.parts, Standing(machine=self.name), self._question(said))
+        own, _ = recall_own(self.parts, where, standing)
         return own | recall_others(self.parts, where, said)
 
     async def arecall(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> dict[str, Any]:
         where, said = Scope(**scope), _turned(message, messages)
-        own, _ = await asyncio.to_thread(recall_own, self.parts, where, Standing(machine=self.name))
+        question = await asyncio.to_thread(self._question, said)
+        standing = asking(self.parts, Standing(machine=self.name), question)
+        own, _ = await asyncio.to_thread(recall_own, self.parts, where, standing)
         return own | await arecall_others(self.parts, where, said)
+
+    def _question(self, messages: list[Any]) -> Question:
+        text = last_user_text(messages)
+        return asked(self.parts, text) if text and searches(self.parts) else Question()
 
     def build_context(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> str:
         """The text an agent reads about this scope; `""` when nothing is known."""
@@ -331,7 +375,7 @@ class LearningMachine:
         limit: int = 1_000,
         **scope: Any,
     ) -> list[dict[str, Any]]:
-        """Everything this scope may see, newest first: what holds, and with `closed` what was replaced, with the words behind it."""
+        """Everything this scope may see, newest first, with the words behind it; with `closed` also what was replaced."""
         self._make_ready()
         with self.parts.database.transaction(access_of(Scope(**scope))) as transaction:
             rows = transaction.all(
@@ -451,24 +495,40 @@ class LearningMachine:
         )
 
 
-def store_from(name: str, value: Any) -> Any:
-    """The store meant by `True`, a config or a store, in a mode that exists."""
+def store_from(name: str, value: Any, namespace: str | None = None) -> Any:
+    """The store meant by `True`, a config or a store, in a mode and namespace that can be. `namespace`: the machine's."""
     store_type, config_type = _BUILT_IN[name]
     if value is True:
         value = config_type()
     if isinstance(value, StoreConfig):
         if not isinstance(value, config_type):
             raise ConfigurationError(f"{name} was given a {type(value).__name__}. Give it a {config_type.__name__}.")
+        if namespace is not None and not store_type.private and "namespace" not in value.model_fields_set:
+            value = value.model_copy(update={"namespace": namespace})
         value = store_type(value)
-    mode, namespace = (
-        getattr(value, "mode", LearningMode.BACKGROUND),
-        getattr(getattr(value, "config", None), "namespace", "user"),
-    )
+    check_mode(name, value)
+    return value
+
+
+def check_mode(name: str, store: Any) -> None:
+    """Refuse what would not do what it says."""
+    config = getattr(store, "config", None)
+    mode, namespace = getattr(store, "mode", LearningMode.BACKGROUND), getattr(config, "namespace", USER)
     if mode in (LearningMode.PROPOSE, LearningMode.HITL):
         raise ConfigurationError(f"{name}: the mode {mode.name} is not available yet. Use BACKGROUND or AGENTIC.")
-    if getattr(value, "private", False) and namespace != "user":
+    if namespace == USER:
+        return
+    if getattr(store, "private", False):
         raise ConfigurationError(f"{name} is always private: namespace={namespace!r} cannot be. Leave it out.")
-    return value
+    if isinstance(config, StoreConfig) and "mode" not in config.model_fields_set:
+        raise ConfigurationError(
+            f"{name}: what goes into the shared namespace {namespace!r} would need somebody's approval, which is not "
+            "available yet. Say mode=LearningMode.BACKGROUND to share it unseen."
+        )
+
+
+def conversation_from(value: ConversationConfig | bool) -> ConversationStore:
+    return ConversationStore(value if isinstance(value, ConversationConfig) else None)
 
 
 def turns_of(said: Sequence[Said]) -> list[list[Said]]:

@@ -1,0 +1,79 @@
+"""The command `learning-machine`: one file a command, text out.
+
+What was asked for goes to standard output; notes, progress and errors go to standard error. Modules here import only
+what `--help` needs: LangChain and the database are imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from learning_machine.cli.chat import chat
+from learning_machine.cli.doctor import doctor
+from learning_machine.cli.learn import learn
+from learning_machine.cli.migrate import migrate
+from learning_machine.cli.reporting import ReportingGroup
+from learning_machine.cli.show import show
+from learning_machine.cli.worker import worker
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    it could not be done, or a check found something (the message says what)
+  2    the command line was not understood
+  130  stopped by Ctrl-C
+"""
+
+app = typer.Typer(
+    name="learning-machine",
+    cls=ReportingGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for command, summary in (
+    (chat, "Talk to an agent that learns."),
+    (learn, "Learn from conversations in a file."),
+    (show, "Show what is known of a user."),
+    (migrate, "Bring the database up to date."),
+    (doctor, "Check that everything works."),
+    (worker, "Learn in the background."),
+):
+    app.command(short_help=summary)(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"learning-machine {version('langgraph-learning-machine')}")
+        raise typer.Exit
+
+
+@app.callback(epilog=EXIT_CODES)
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Learning for LangGraph agents, on Postgres.
+
+    Without --db the database is LEARNING_MACHINE_DATABASE_URL, or else the embedded PostgreSQL. Without --machine the
+    machine is LEARNING_MACHINE_MACHINE, `machine` under [tool.learning_machine] in pyproject.toml, or else one with
+    every store. Its model is LEARNING_MACHINE_MODEL, a model of OPENAI_API_KEY, or else the offline pattern model.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, with these arguments or those of the process. Ends by `SystemExit`."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        # A terminal or file in another encoding than UTF-8 loses a character, not the command.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app(arguments, prog_name="learning-machine")

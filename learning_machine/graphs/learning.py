@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, get_type_hints
+from typing import Any, get_type_hints
 
 from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
+from typing_extensions import TypedDict  # pydantic reads the schemas of no other before Python 3.12
 
 from learning_machine.nodes.agent import agent_node
 from learning_machine.nodes.approve import approve

@@ -8,16 +8,20 @@ from typing import Any, NotRequired
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage, RemoveMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.pregel.protocol import StreamProtocol
 
 from learning_machine.state.loop import LearningState
 from learning_machine.state.scope import Scope
 
 #: The id of the message that carries the context to an agent we did not build.
 CONTEXT_ID = "learning-context"
+FOUND_ID = "learning-found"
+#: Where LangGraph hands the stream of a graph to the graphs inside it.
+_STREAM = "__pregel_stream"
 
 
 class ContextState(AgentState[Any]):
@@ -43,12 +47,22 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any]):
 
 
 def with_context(request: ModelRequest[Any]) -> ModelRequest[Any]:
-    """The request with the turn's context in it."""
+    """The request with the turn's context in it: what stands in the system message, what was found beside the question."""
     state: Mapping[str, Any] = request.state
-    text = (state.get("learning_context") or {}).get("system")
-    if not text:
-        return request
-    return request.override(system_message=joined(request.system_message, text))
+    context = state.get("learning_context") or {}
+    if context.get("system"):
+        request = request.override(system_message=joined(request.system_message, context["system"]))
+    if context.get("message"):
+        request = request.override(messages=beside_question(request.messages, context["message"]))
+    return request
+
+
+def beside_question(messages: Sequence[Any], text: str) -> list[Any]:
+    """The messages with the text right before the last one of the user, as data of its own."""
+    last = max(
+        (index for index, message in enumerate(messages) if isinstance(message, HumanMessage)), default=len(messages)
+    )
+    return [*messages[:last], HumanMessage(text, id=FOUND_ID), *messages[last:]]
 
 
 def joined(system: SystemMessage | None, text: str) -> SystemMessage:
@@ -70,12 +84,30 @@ def agent_node(agent: Runnable[Any, Any], *, reads_context: bool) -> RunnableLam
     """The node around any agent with `messages`. `reads_context`: it has our middleware; others get a system message."""
 
     def run(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
-        return outcome(state, agent.invoke(given(state, reads_context), config))
+        return outcome(state, agent.invoke(given(state, reads_context), heard(config)))
 
     async def arun(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
-        return outcome(state, await agent.ainvoke(given(state, reads_context), config))
+        return outcome(state, await agent.ainvoke(given(state, reads_context), heard(config)))
 
     return RunnableLambda(run, arun, name="agent")
+
+
+def heard(config: RunnableConfig) -> RunnableConfig:
+    """The config with which the loop's own stream hears its agent: tokens, tool calls and what tools report.
+
+    LangGraph leaves out what a graph inside a graph streams, unless asked with `subgraphs=True`. Here the agent is the
+    graph that is meant. Inside a parent graph the parent's caller decides, as for any subgraph.
+    """
+    configurable = config.get("configurable") or {}
+    here = str(configurable.get("checkpoint_ns") or "")
+    if not here or "|" in here:
+        return config
+    callbacks = config.get("callbacks")
+    for handler in callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ()):
+        if getattr(handler, "subgraphs", None) is False and not getattr(handler, "parent_ns", here):
+            setattr(handler, "parent_ns", (here,))  # noqa: B010 - not every handler has it
+    # A stream that takes nothing itself keeps the run's own writer in place, which is how tools report.
+    return {**config, "configurable": {_STREAM: StreamProtocol(lambda _: None, set()), **configurable}}
 
 
 _OURS = ("learning", "learning_context", "learning_turns", "learning_from", "recalled", "batch")
@@ -83,18 +115,20 @@ _OURS = ("learning", "learning_context", "learning_turns", "learning_from", "rec
 
 def given(state: LearningState, reads_context: bool) -> dict[str, Any]:
     """The agent's input: the shared state, and the context in the form it can take."""
-    shared = {name: value for name, value in state.items() if name not in _OURS}
+    shared: dict[str, Any] = {name: value for name, value in state.items() if name not in _OURS}
     context = state.get("learning_context") or {}
     if reads_context:
         return {**shared, "learning_context": context}
+    if context.get("message"):
+        shared["messages"] = beside_question(state["messages"], context["message"])
     if context.get("system"):
-        shared["messages"] = [SystemMessage(context["system"], id=CONTEXT_ID), *state["messages"]]
+        shared["messages"] = [SystemMessage(context["system"], id=CONTEXT_ID), *shared["messages"]]
     return shared
 
 
 def outcome(state: LearningState, result: Mapping[str, Any]) -> dict[str, Any]:
     """The agent's output as an update: new messages, or all of them when it took some away (summarization does)."""
-    after: list[BaseMessage] = [message for message in result["messages"] if message.id != CONTEXT_ID]
+    after: list[BaseMessage] = [message for message in result["messages"] if message.id not in (CONTEXT_ID, FOUND_ID)]
     update = {name: value for name, value in result.items() if name not in (*_OURS, "messages")}
     kept = {message.id for message in after}
     if any(message.id not in kept for message in state["messages"]):

@@ -1,4 +1,8 @@
-"""build_context: what was recalled → the text the agent reads."""
+"""build_context: what was recalled → the text the agent reads.
+
+What stands (profile, session) goes into the system message and stays byte-identical while nothing changes, so that
+providers can reuse it. What depends on the question goes last, beside the user's message.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,11 @@ from learning_machine.nodes.recall import recall_node
 from learning_machine.prompts import load
 from learning_machine.state.loop import LearningState
 from learning_machine.state.session import SessionContext
-from learning_machine.state.tokens import truncate
+from learning_machine.state.tokens import estimate_tokens
+from learning_machine.stores.rendering import shorten
+
+#: What stands, and what was found for one message.
+STANDING, FOUND = "learnings", "recalled_learnings"
 
 
 def build_context_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
@@ -33,26 +41,40 @@ def build_context_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, 
 
 def update(parts: Parts, recalled: Mapping[str, Any]) -> dict[str, Any]:
     """The context, and in plain JSON what it was made of."""
-    text = context_text(parts, recalled)
+    standing, found = contexts(parts, recalled)
+    text = "\n".join(part for part in (standing, found) if part)
     summary: dict[str, Any] = {"recalled": {name: handles(data) for name, data in recalled.items()}, "context": text}
     session = recalled.get("session_context")
     if isinstance(session, SessionContext):
         summary["session"] = session.as_json()
-    return {"learning_context": {"system": text, "message": ""}, "learning": summary}
+    return {"learning_context": {"system": standing, "message": found}, "learning": summary}
 
 
 def context_text(parts: Parts, recalled: Mapping[str, Any]) -> str:
-    """The blocks of all stores in one frame, inside the machine's budget; `""` when there is nothing."""
-    blocks = []
-    for store in parts.registry:
+    """All that the agent would read; `""` when there is nothing."""
+    return "\n".join(part for part in contexts(parts, recalled) if part)
+
+
+def contexts(parts: Parts, recalled: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands and what was found, each in its frame, together inside the machine's budget."""
+    left = parts.max_context_tokens
+    blocks: dict[str, list[str]] = {STANDING: [], FOUND: []}
+    # What stands comes first, so that it does not change with what is found.
+    for store in sorted(parts.registry, key=lambda store: bool(getattr(store, "by_question", False))):
         data = recalled.get(store.learning_type)
+        if data is None:
+            continue
         block = attempt(parts, f"context of {store.learning_type}", partial(store.build_context, data), "")
-        if data is not None and block:
-            blocks.append(block)
-    if not blocks:
-        return ""
-    body = truncate("\n".join(blocks), parts.max_context_tokens)
-    return f"<learnings>\n{load('context')}\n{body}\n</learnings>"
+        block = shorten(str(block or ""), left)
+        if block:
+            left -= estimate_tokens(block)
+            blocks[FOUND if getattr(store, "by_question", False) else STANDING].append(block)
+    return frame(STANDING, blocks[STANDING]), frame(FOUND, blocks[FOUND])
+
+
+def frame(tag: str, blocks: list[str]) -> str:
+    """The blocks between tags, with the line that says what they are."""
+    return "\n".join([f"<{tag}>", load("context"), *blocks, f"</{tag}>"]) if blocks else ""
 
 
 def handles(data: Any) -> list[str]:

@@ -12,17 +12,21 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 
 from learning_machine.nodes.asking import aask, ask, request_for
 from learning_machine.nodes.parts import Parts
-from learning_machine.nodes.recall import recall_own
+from learning_machine.nodes.recall import asked, asking, recall_own, searches
 from learning_machine.state.changes import Change, Refused
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.loop import LearnState
 from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
+from learning_machine.state.tokens import truncate
+from learning_machine.stores.indexing import Question
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.turns import MAX_TURNS, UnreadTurn
 
 #: From this attempt on a batch is one turn, so that a turn that cannot be read does not hold up the others.
 ALONE_FROM = 3
+#: As much of a batch as is used to look for what is known.
+MAX_QUESTION_TOKENS = 600
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,10 @@ def load(parts: Parts, state: Mapping[str, Any]) -> LearnBatch | None:
         return None
     batch = LearnBatch(space, turns[-1].scope, tuple(turns), tuple(parts.turns.line_before(space, turns[-1].id)))
     standing = Standing(machine=parts.name, here=batch.here)
-    recalled, _ = recall_own(parts, batch.scope, standing)
+    # What is known of what was said: the model needs the few learnings that matter, not all.
+    words = " ".join(one.content for one in batch.said if one.role == "user")
+    question = asked(parts, truncate(words, MAX_QUESTION_TOKENS)) if searches(parts) else Question()
+    recalled, _ = recall_own(parts, batch.scope, asking(parts, standing, question))
     return replace(batch, recalled=recalled)
 
 

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from langchain_core.language_models import BaseChatModel
 
+from learning_machine.nodes.embedding import Embedder
+from learning_machine.stores.fusing import Weights
 from learning_machine.stores.ledger import Ledger
 from learning_machine.stores.postgres.database import Database, Transaction
 from learning_machine.stores.registry import Registry
@@ -55,6 +57,8 @@ class Parts:
     enqueue: Callable[[Transaction, int, UUID, str], Any]
     wake: Callable[[], None]
     usage: Usage
+    embedder: Embedder
+    weights: Weights = Weights()
     max_context_tokens: int = 3_000
     methods: dict[str, str] = field(default_factory=dict)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,10 +17,11 @@ from learning_machine.state.identity import is_kept, scope_of
 from learning_machine.state.loop import LearningState, union
 from learning_machine.state.messages import keys_of, last_user_text, spoken, unsettled_from
 from learning_machine.state.scope import Scope
-from learning_machine.stores.ledger import access_of
+from learning_machine.stores.indexing import Question
 from learning_machine.stores.ledger_store import branch_query
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.registry import acall, call
+from learning_machine.stores.spaces import access_of
 
 
 def recall_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
@@ -27,15 +29,15 @@ def recall_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
 
     def recall(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
         scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
-        data, now = attempt(
-            parts, "recall", lambda: recall_own(parts, scope, standing_in(parts, state, config)), ({}, None)
-        )
+        standing = asking(parts, standing_in(parts, state, config), question_in(parts, state["messages"]))
+        data, now = attempt(parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None))
         data |= recall_others(parts, scope, state["messages"])
         return update(state, scope, data, now)
 
     async def arecall(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
         scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
-        standing = standing_in(parts, state, config)
+        question = await aquestion_in(parts, state["messages"])
+        standing = asking(parts, standing_in(parts, state, config), question)
         data, now = await asyncio.to_thread(
             attempt, parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None)
         )
@@ -52,6 +54,37 @@ def standing_in(parts: Parts, state: LearningState, config: Mapping[str, Any]) -
     return Standing(machine=parts.name, here=tuple(here), rooted=is_kept(config))
 
 
+def question_in(parts: Parts, messages: list[Any]) -> Question:
+    """What the last message asks of search, if any store searches. Embedding it is the only call, and often local."""
+    if not searches(parts):
+        return Question()
+    return attempt(parts, "embedding", lambda: asked(parts, last_user_text(messages)), Question())  # type: ignore[no-any-return]
+
+
+async def aquestion_in(parts: Parts, messages: list[Any]) -> Question:
+    if not searches(parts):
+        return Question()
+    try:
+        await asyncio.to_thread(parts.ready)
+        return await parts.embedder.aquestion(last_user_text(messages))
+    except Exception as error:  # noqa: BLE001 - as `attempt` does
+        return note(parts, "embedding", error, Question())  # type: ignore[no-any-return]
+
+
+def asked(parts: Parts, text: str) -> Question:
+    parts.ready()
+    return parts.embedder.question(text)
+
+
+def searches(parts: Parts) -> bool:
+    return any(getattr(store, "by_question", False) for store in parts.registry.querying)
+
+
+def asking(parts: Parts, standing: Standing, question: Question) -> Standing:
+    """The standing with what is asked, and how answers are weighed."""
+    return replace(standing, question=question, weights=parts.weights, now=datetime.now(UTC))
+
+
 def recall_own(parts: Parts, scope: Scope, standing: Standing) -> tuple[dict[str, Any], datetime | None]:
     """What the built-in stores know, by learning type, and the database's time."""
     asked = [(store, store.queries(scope, standing)) for store in parts.registry.querying]
@@ -64,7 +97,7 @@ def recall_own(parts: Parts, scope: Scope, standing: Standing) -> tuple[dict[str
     found: dict[str, Any] = {}
     at = 1
     for store, queries in asked:
-        found[store.learning_type] = store.read(rows[at : at + len(queries)], scope)
+        found[store.learning_type] = store.read(rows[at : at + len(queries)], scope, standing)
         at += len(queries)
     return {name: data for name, data in found.items() if data is not None}, rows[0][0]["now"]
 

@@ -21,9 +21,11 @@ from learning_machine.state.identity import scope_of
 from learning_machine.state.loop import LearningState, LearnState
 from learning_machine.state.messages import Said, keys_of, last_answer, message_key, said_from, spoken
 from learning_machine.state.scope import Scope
-from learning_machine.stores.ledger import Source
+from learning_machine.stores.indexing import Vectors, message_text
 from learning_machine.stores.registry import acall, call
+from learning_machine.stores.spaces import namespaces_of
 from learning_machine.stores.turns import TurnRecord
+from learning_machine.stores.writing import Source
 
 # --- at the end of a turn ---------------------------------------------------------------------------------------------
 
@@ -33,7 +35,8 @@ def record_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
 
     def store(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
         scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
-        return attempt(parts, "recording the turn", lambda: record(parts, state, scope, config), {})  # type: ignore[no-any-return]
+        lost = {"learning": {**(state.get("learning") or {}), "turn": None}}
+        return attempt(parts, "recording the turn", lambda: record(parts, state, scope, config), lost)  # type: ignore[no-any-return]
 
     async def astore(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
         return await asyncio.to_thread(store, state, config)
@@ -106,7 +109,10 @@ def write_node(parts: Parts) -> RunnableLambda[LearnState, dict[str, Any]]:
 
 
 def write(parts: Parts, batch: LearnBatch) -> dict[str, Any]:
-    """Through the gate, once; then tidy up what the batch leaves behind."""
+    """Through the gate, once; then make findable what was said, and tidy up what the batch leaves behind."""
+    said = indexed(batch) if "conversation" in parts.registry else {}
+    texts = [getattr(change, "index", "") for change in batch.changes] + list(said.values())
+    vectors = attempt(parts, "embedding", lambda: parts.embedder.vectors(texts), Vectors())
     source = Source(
         batch=batch.id,
         turn=batch.last.id,
@@ -115,12 +121,22 @@ def write(parts: Parts, batch: LearnBatch) -> dict[str, Any]:
         here=batch.here,
         machine=parts.name,
         reads=[turn.id for turn in batch.turns],
-        namespaces={store.learning_type: store.namespace for store in parts.registry.extracting},
+        namespaces=namespaces_of(parts.registry.extracting, batch.scope),
+        merging=[store.learning_type for store in parts.registry.extracting if getattr(store, "merges", False)],
+        vectors=vectors,
     )
     receipts = parts.ledger.write_all(batch.changes, scope=batch.scope, source=source)
+    attempt(parts, "indexing", lambda: parts.turns.index(batch.space, said, vectors))
     attempt(parts, "tidying up", lambda: parts.turns.settle(batch.space, [turn.id for turn in batch.turns]))
     more = parts.turns.waiting(batch.space, batch.scope.session_id or "")
     return {"turns": len(batch.turns), "changes": [as_json(receipt) for receipt in receipts], "more": more}
+
+
+def indexed(batch: LearnBatch) -> dict[tuple[UUID, str], str]:
+    """What each message of the batch is found by, by turn and key."""
+    return {
+        (turn.id, one.key): message_text(one.role, one.at, one.content) for turn in batch.turns for one in turn.said
+    }
 
 
 def as_json(receipt: Receipt) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from learning_machine.state.messages import role_of, text_of
 
 NOTICE = "I am the offline pattern model, not a language model."
 UNKNOWN = "I don't know that yet."
-_MOST_MESSAGES = 100
+# Enough for a demo, and quick whatever a thread or a context holds.
+_MOST_MESSAGES, _MOST_ENTRIES = 50, 500
 
 _OPENS, _CLOSES = re.compile(r"<(\w+)>"), re.compile(r"</(\w+)>")
 _ENTRY = re.compile(r"- (?:([\w -]{1,60}): )?(.+?)(?: \[(k\w+)\])?")
@@ -94,7 +95,9 @@ class Seen:
     def values(self) -> dict[str, list[str]]:
         """What is known by field name."""
         named = [(entry.name, entry.text) for entry in self.lines] + [(fact.field, fact.text) for fact in self.stated]
-        known = {name: [text for other, text in named if other == name] for name, _ in named}
+        known: dict[str, list[str]] = {}
+        for name, text in named:
+            known.setdefault(name, []).append(text)
         known.setdefault("name", known.get("preferred_name", []))
         return {name: list(dict.fromkeys(values)) for name, values in known.items() if values}
 
@@ -114,6 +117,7 @@ def look(messages: Sequence[BaseMessage]) -> Seen:
             found, rest = read_blocks(text_of(message))
             entries += found
             said += [(role, rest)] if role else []
+    entries = entries[:_MOST_ENTRIES]
     return Seen(entries, said, told(said, [(entry.name, entry.text) for entry in entries]))
 
 
@@ -121,7 +125,7 @@ def read_blocks(text: str) -> tuple[list[Entry], str]:
     """The entries of the context blocks in a text, and the text without the blocks."""
     entries, rest, inside = [], [], []
     for line in text.split("\n"):
-        if opened := _OPENS.fullmatch(line):
+        if line.startswith("<") and (opened := _OPENS.fullmatch(line)):
             inside.append(opened[1])
         elif inside and _CLOSES.fullmatch(line):
             inside.pop()

@@ -31,13 +31,13 @@ _RULES = (
     r"(?:I want to|I need to|I'd like to|(?:can|could) you help me|help me|(?:my|our) goal is)(?: to)? (?P<goal>.+)",
     r"I~ use (?P<pronouns>\w+(?:/\w+)+) pronouns",
     r"(?:(?:you can|you may|just|everyone|people|my friends) )*calls? me (?P<preferred_name>.+)",
-    r"I~ go by (?P<preferred_name>.+)",
+    r"I~ (?:go by|prefer to be called) (?P<preferred_name>.+)",
     r"my (?P<owned>[\w' -]{1,40}?)(?: is| are|'s)~ (?:called )?(?P<said>.+)",
     r"I'm~ (?P<introduced>.+)",
     rf"I'm~ in (?:the )?(?P<timezone>{_ZONE})(?: time\s?zone)?$",
     rf"I'm~ (?:an?|the) (?P<role>{_JOB}(?: of (?-i:[a-z]\w*))?)(?: (?:at|for|of) (?P<company>.+))?",
     r"(?:I~ work|I'm~ (?:working|employed)) as (?:an? |the )?(?P<role>.+?)(?: (?:at|for) (?P<company>.+))?$",
-    r"(?:I~ work|I'm~ working) (?:at|for) (?P<company>.+?)(?: as (?:an? |the )?(?P<role>.+))?$",
+    r"(?:I~ (?:work|started)|(?:I'm~|I(?:'ve| have) been) working) (?:at|for) (?P<company>.+?)(?: as (?:an? |the )?(?P<role>.+))?$",
     r"(?:I~ work on|I'm~ working on|I'm~ building) (?P<work>.+)",
     r"(?:I~ live|I'm~ (?:living|based)) in (?P<location>.+)",
     r"I(?:'ve| have)?~ moved (?:here )?(?:from .+? )?to (?P<location>.+)",
@@ -46,10 +46,11 @@ _RULES = (
     r"I~ (?P<preferences>(?:hate|dislike|can't stand|don't like|do not like|don't enjoy) .+)",
     rf"(?:always )?(?:answer|reply|respond|write|speak|talk)(?: to me)?(?: always)? in (?P<language>{NATION})\b",
     rf"(?P<communication_style>keep (?:it|things|(?:your |the |all )?{_ANSWERS}) .+)",
-    rf"(?P<communication_style>(?:be|no|avoid|don't use|use) (?:\w+ )?{STYLE}.*)",
-    r"(?P<preferences>(?:always|never) .+)",
+    rf"(?P<communication_style>(?:be|no|avoid|don't use|do not use|use) (?:\w+ )?{STYLE}.*)",
+    r"(?P<preferences>(?:always|never) (?!mind|an?|nice|good|great|happy|glad|heard|been).+)",
     rf"(?P<observation>I(?:'ve| have)(?: got)?~ {_NUMBER} (?!{_PASSING}).+)",
-    r"(?P<observation>I~ (?:use|speak|play|own|drive|study|teach|grew up|was born) (?!it\b|this\b|that\b).+)",
+    r"(?P<observation>I~ (?:use|speak|play|own|drive|study|teach) (?!it\b|this\b|that\b).+)",
+    r"(?P<observation>I~ (?:grew up|was born|(?:can't|don't) (?:eat|drink)) .+)",
     r"(?P<observation>I'm~ (?:training|learning|studying|preparing|allergic|married|from|\d+ years) .+)",
     rf"(?P<observation>I'm~ an? (?!{_PASSING}).+)",
     r"(?P<observation>I'm~ (?:vegetarian|vegan|retired|left-handed|colou?r-?blind).*)",
@@ -93,7 +94,7 @@ NO_VALUE = {
     "location": r"an?|my|your|this|that|it|fear|hope|peace|not|the (?!(?-i:[A-Z]))",
     "role": r"not|(?:\w+ )?(?:lover|owner|user)|great|hard|stressful|fun|boring|to",
     "likes": r"it|this|that|these|those|you|your|how|what|when|him|her|them|not|to be",
-    "work": r"it|this|that|them|something|not",
+    "work": r"it|this|that|them|something|not|\w+days?|weekends?",
     "said": r"not|no|that|how|what|why|whether|to|in|at|on|too|so|very|broken|failing|slow|wrong",
 }
 #: The fields that hold one value, and by which words an answer shows that it speaks of one.
@@ -115,9 +116,11 @@ def _pattern(*parts: str) -> re.Pattern[str]:
 
 
 SENTENCE_END = re.compile(r"(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bSt)[.!?;…]+(?=\s|$)|\n+")
+#: What is left unread: quoted lines, and secrets.
+UNREAD = _pattern(r"^>|\b(?:password|passphrase|passcode|pin|secret|token|(?:api|access|private) key|card number) is\b")
 CLAUSE_END = _pattern(
     r"(?:\s*[,–—]\s*(?:(?:and|but|so)\s+)?|\s+(?:and|but)\s+)",
-    r"(?=(?:I|I'\w+|my [^,]{1,40} (?:is|are)|call|please|can|could|do|what|where|who|how|keep|always|never|answer|",
+    r"(?=(?:I|I'\w+|my [^,]{1,40} (?:is|are)|call|please|can|could|do|everyone|what|where|who|how|keep|always|never|answer|",
     r"actually|it's|live|work|prefer|like|love|enjoy|hate|use|we)\b)",
 )
 LEAD = _pattern(
@@ -126,7 +129,7 @@ LEAD = _pattern(
 )
 ELIDED = _pattern(r"(?:live|work|prefer|like|love|enjoy|hate|use)\b")
 ASKS = _pattern(
-    r"(?:do|does|did|am|is|are|was|can|could|will|would|should|have|has|what|where|who|when|why|how|which|whose)\b",
+    r"(?:do(?!\s+not\b)|does|did|am|is|are|was|can|could|will|would|should|have(?=\s+(?:I|we|you)\b)|has|what|where|who|when|why|how|which|whose)\b",
     r"|(?:tell|remind) me\b",
 )
 NOT_MEANT = _pattern(r"\b(?:if|suppose|imagine|pretend|unless|wish|hypothetically|says?|said|told (?!you))\b")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from learning_machine.offline import rules
 
 # The rules are for what a person types, and must stay quick whatever arrives: more is not read.
-LONGEST_MESSAGE, LONGEST_SENTENCE = 20_000, 400
+LONGEST_MESSAGE, LONGEST_SENTENCE = 10_000, 400
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,12 @@ class Fact:
 
 
 def told(said: Sequence[tuple[str, str]], known: Sequence[tuple[str, str]]) -> list[list[Fact]]:
-    """The facts of each user message, corrections of what either side just spoke of included. `said`: (role, text)."""
-    found, topic = [], ""
-    for role, text in said:
-        if role == "assistant":
-            topic = _topic(text, known) or topic
-            continue
-        correction = correction_in(text, topic) if topic else None
-        found.append([correction] if correction else facts_in(text))
-        topic = _topic_after(text) or topic
-    return found
+    """The facts of each user message, corrections of what was just spoken of included. `said`: (role, text)."""
+    return [
+        [*_corrections(text, said[:index], known), *facts_in(text)]
+        for index, (role, text) in enumerate(said)
+        if role == "user"
+    ]
 
 
 def facts_in(text: str) -> list[Fact]:
@@ -52,12 +48,12 @@ def facts_in(text: str) -> list[Fact]:
 
 
 def sentences(text: str) -> Iterator[tuple[str, str]]:
-    """The sentences, each with the mark that ends it; code, quoted lines and endless ones left out."""
+    """The sentences, each with the mark that ends it; code, quoted lines, secrets and endless ones left out."""
     for prose in text[:LONGEST_MESSAGE].split("```")[::2]:
         start = 0
         for end in [*rules.SENTENCE_END.finditer(prose), None]:
             sentence = prose[start : end.start() if end else len(prose)].strip()
-            if 0 < len(sentence) <= LONGEST_SENTENCE and not sentence.startswith(">"):
+            if 0 < len(sentence) <= LONGEST_SENTENCE and not rules.UNREAD.search(sentence):
                 yield sentence, end.group() if end else ""
             start = end.end() if end else start
 
@@ -65,16 +61,6 @@ def sentences(text: str) -> Iterator[tuple[str, str]]:
 def asks(text: str) -> bool:
     """Whether the message holds a question."""
     return any("?" in mark or rules.ASKS.match(_after_lead(sentence)) for sentence, mark in sentences(text))
-
-
-def correction_in(text: str, field: str) -> Fact | None:
-    """The new value when the message corrects what was just said of `field`: "no, it's Porto"."""
-    for sentence, mark in sentences(text):
-        found = None if "?" in mark else rules.CORRECTION.match(sentence.replace("’", "'"))
-        value = _value(field, re.sub(r",? not .*$", "", found["value"] or found["meant"])) if found else ""
-        if value:
-            return Fact(field, value, sentence)
-    return None
 
 
 def steps_in(text: str) -> list[str]:
@@ -91,6 +77,20 @@ def steps_in(text: str) -> list[str]:
 def in_your_words(text: str) -> str:
     """The user's words as said back to them: "I live in Lisbon" becomes "you live in Lisbon"."""
     return rules.MINE.sub(lambda found: rules.YOURS[found.group().lower()], text.replace("’", "'"))
+
+
+def _corrections(text: str, before: Sequence[tuple[str, str]], known: Sequence[tuple[str, str]]) -> list[Fact]:
+    """The new value when the message corrects what either side spoke of last: "no, it's Porto"."""
+    for sentence, mark in sentences(text):
+        found = None if "?" in mark else rules.CORRECTION.match(sentence.replace("’", "'"))
+        if found:
+            topics = (
+                _topic(words, known) if role == "assistant" else _topic_after(words) for role, words in before[::-1]
+            )
+            field = next(filter(None, topics), "")
+            value = _value(field, re.sub(r",? not .*$", "", found["value"] or found["meant"]))
+            return [Fact(field, value, sentence)] if field and value else []
+    return []
 
 
 def _topic(text: str, known: Sequence[tuple[str, str]] = ()) -> str:

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Literal
 
+from learning_machine.state.entities import EntityRef
+
 
 class Origin(str, Enum):
     """Where a learning comes from. Bound by the code path that writes, never by what a model said of itself."""
@@ -52,9 +54,15 @@ class Add:
     value: Any = None
     name: str = ""
     subject: str = ""
+    target: str = ""
     slot: str | None = None
     quote: str | None = None
     since: datetime | None = None
+    #: The things it is about and points to, by name: the gate finds or makes them and fills `subject` and `target`.
+    about: EntityRef | None = None
+    towards: EntityRef | None = None
+    #: What it is found by; empty: it is not searched for.
+    index: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +75,7 @@ class Revise:
     value: Any = None
     quote: str | None = None
     since: datetime | None = None
+    index: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

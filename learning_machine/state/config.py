@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from learning_machine.state.modes import LearningMode
@@ -43,8 +41,14 @@ class SessionContextConfig(StoreConfig):
     enable_planning: bool = Field(False, description="also keep goal, plan steps and progress")
 
 
-def store_config(argument: Any, kind: type[StoreConfig], name: str) -> StoreConfig | None:
-    """The config meant by `True`, a config, or nothing; `None` for anything else that is off."""
-    if argument is True:
-        return kind()
-    return argument if isinstance(argument, kind) else None
+class LearnedKnowledgeConfig(StoreConfig):
+    """Learned knowledge: insights that apply across users, in a namespace."""
+
+    max_results: int = Field(8, ge=1, le=50, description="insights recalled for one message at most")
+
+
+class EntityMemoryConfig(StoreConfig):
+    """Entity memory: facts, events and relationships of people, companies, projects."""
+
+    max_entities: int = Field(5, ge=1, le=20, description="named entities shown for one message at most")
+    max_results: int = Field(10, ge=1, le=50, description="further facts and events recalled for one message at most")

@@ -25,9 +25,24 @@ class Item:
     text: str
     origin: str
     known_from: datetime
-    quote: str | None = None
+    target: str = ""
+    true_from: datetime | None = None
+    about: str = ""
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        names = ("id", "store", "kind", "name", "subject", "slot", "value", "text", "origin", "known_from")
-        return cls(handle=handle_of(row["id"]), quote=row.get("quote"), **{name: row[name] for name in names})
+        names = (
+            "id",
+            "store",
+            "kind",
+            "name",
+            "subject",
+            "target",
+            "slot",
+            "value",
+            "text",
+            "origin",
+            "known_from",
+            "true_from",
+        )
+        return cls(handle=handle_of(row["id"]), about=row.get("about") or "", **{name: row[name] for name in names})

@@ -112,7 +112,7 @@ def _is_flag_half(character: str) -> bool:
 
 def _flag_halves_before(text: str, place: int) -> int:
     start = place
-    while start > max(0, place - _MARK_SEARCH) and _is_flag_half(text[start - 1]):
+    while start > 0 and _is_flag_half(text[start - 1]):
         start -= 1
     return place - start
 

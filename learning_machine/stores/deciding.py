@@ -11,6 +11,7 @@ from hashlib import blake2s
 from typing import Any, Literal
 
 from learning_machine.state.changes import Quote
+from learning_machine.state.lexemes import lexemes
 from learning_machine.state.messages import Said
 
 _SPACE = re.compile(r"\s+")
@@ -72,6 +73,59 @@ def lock_key(space: int, store: str, subject: str, slot: str) -> int:
     """The advisory lock of a slot: 63 bits of a hash, as Postgres takes them."""
     digest = blake2s("\0".join((str(space), store, subject, slot)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
+
+
+#: From here on two texts say the same: cosine of their vectors, or share of words in common.
+SAME_MEANING, SAME_WORDS = 0.9, 0.72
+_NEGATIONS = frozenset(
+    {
+        "not",
+        "no",
+        "never",
+        "none",
+        "without",
+        "don't",
+        "doesn't",
+        "isn't",
+        "aren't",
+        "cannot",
+        "can't",
+        "won't",
+        "nicht",
+        "kein",
+        "keine",
+        "nie",
+        "ohne",
+        "nunca",
+        "sin",
+        "ne",
+        "pas",
+        "jamais",
+        "sans",
+        "non",
+        "niet",
+        "geen",
+        "não",
+        "sem",
+    }
+)  # fmt: skip
+_TOKEN = re.compile(r"[\w']+")
+
+
+def says_the_same(one: str, other: str, meaning: float | None) -> bool:
+    """Whether two insights are one in other words. A number or a negation that differs makes them two."""
+    if _telling(one) != _telling(other):
+        return False
+    left, right = set(lexemes(one)), set(lexemes(other))
+    common = len(left & right) / max(len(left | right), 1)
+    return common >= SAME_WORDS or ((meaning or 0.0) >= SAME_MEANING and common >= SAME_WORDS / 3)
+
+
+def _telling(text: str) -> tuple[list[str], bool]:
+    """The numbers of a text, and whether it denies."""
+    words = _TOKEN.findall(text.translate(_QUOTES).casefold())
+    denials = sum(word in _NEGATIONS for word in words)
+    return sorted(word for word in words if any(map(str.isdigit, word))), denials % 2 == 1
 
 
 class Witness:

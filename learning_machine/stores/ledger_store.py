@@ -15,9 +15,11 @@ from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.items import Item
 from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import USER, Scope
-from learning_machine.stores.ledger import Ledger, access_of
+from learning_machine.stores.indexing import Question, Vectors
+from learning_machine.stores.ledger import Ledger
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.rendering import block, fit, line
+from learning_machine.stores.spaces import access_of
 
 #: `extract(stores, messages, scope)`: the machine's one extraction call, for these stores alone.
 Extract = Callable[[list[Any], list[Any], Scope], Any]
@@ -33,6 +35,9 @@ class LedgerStore:
     #: The scope key it cannot do without, and whose value its rows are about.
     needs: ClassVar[str] = "user_id"
     private: ClassVar[bool] = True
+    #: Whether its learnings are compared by meaning when they are written, and recalled by question rather than all.
+    merges: ClassVar[bool] = False
+    by_question: ClassVar[bool] = False
     config_type: ClassVar[type[StoreConfig]] = StoreConfig
 
     def __init__(
@@ -40,11 +45,14 @@ class LedgerStore:
     ) -> None:
         self.config = config or self.config_type()
         self._ledger, self._extract = ledger, extract
+        #: The machine's embedding model, if any: `question(text)` and `vectors(texts)`.
+        self.embedder: Any = None
+        self.machine = ""
 
-    def bound(self, ledger: Ledger, extract: Extract) -> Self:
+    def bound(self, ledger: Ledger, extract: Extract, embedder: Any = None, machine: str = "") -> Self:
         """This store at work in a machine: a copy, so that one store can serve two machines."""
         twin = copy.copy(self)
-        twin._ledger, twin._extract = ledger, extract
+        twin._ledger, twin._extract, twin.embedder, twin.machine = ledger, extract, embedder, machine
         return twin
 
     @property
@@ -54,6 +62,19 @@ class LedgerStore:
                 f"The store {self.learning_type!r} belongs to no machine yet. Give it to a LearningMachine, or pass ledger=."
             )
         return self._ledger
+
+    def question(self, text: str) -> Question:
+        """What a text asks of search; without an embedding model by words alone."""
+        return self.embedder.question(text) if self.embedder is not None else Question.of(text)
+
+    def vectors(self, texts: list[str]) -> Vectors:
+        """Vectors for texts that will be searched for, when there is a model for them."""
+        if self.embedder is None or not any(texts):
+            return Vectors()
+        try:
+            return self.embedder.vectors(texts)  # type: ignore[no-any-return]
+        except Exception:  # noqa: BLE001 - a provider may raise anything; words still find it, and `reembed` mends it
+            return Vectors()
 
     @property
     def mode(self) -> LearningMode:
@@ -72,7 +93,7 @@ class LedgerStore:
         if not queries:
             return None
         branch = branch_query(scope, standing)
-        return self.read(self.ledger.database.read(access_of(scope), [branch, *queries])[1:], scope)
+        return self.read(self.ledger.database.read(access_of(scope), [branch, *queries])[1:], scope, standing)
 
     def process(self, messages: list[Any], **context: Any) -> None:
         """Extract from these messages for this store alone, and write what was found."""
@@ -114,7 +135,7 @@ class LedgerStore:
             )
         ]
 
-    def read(self, rows: list[list[dict[str, Any]]], scope: Scope) -> Any | None:
+    def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Any | None:
         items = tuple(Item.from_row(row) for row in reversed(rows[0])) if rows else ()
         return self.data(items, scope) if items else None
 

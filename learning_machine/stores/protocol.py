@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from learning_machine.state.changes import Change, Refused
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.items import Item
 from learning_machine.state.scope import Scope
+from learning_machine.stores.fusing import Weights
+from learning_machine.stores.indexing import Question
 
 
 @runtime_checkable
@@ -48,11 +51,15 @@ class Standing:
     """Where a conversation stands: what is in front of the agent, and whether its thread's state is kept.
 
     `here`: keys of the messages and settled answers. `rooted`: an empty `here` means the thread's beginning.
+    `question`: what the last message asks of search; empty for small talk.
     """
 
     machine: str = ""
     here: tuple[str, ...] = ()
     rooted: bool = False
+    question: Question = Question()
+    weights: Weights = Weights()
+    now: datetime | None = None
 
 
 @runtime_checkable
@@ -63,7 +70,7 @@ class Querying(Protocol):
         """The named queries whose rows `read` wants; `[]` when this scope has nothing to ask."""
         ...
 
-    def read(self, rows: list[list[dict[str, Any]]], scope: Scope) -> Any | None:
+    def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Any | None:
         """What `recall` would have returned, from the rows of `queries`."""
         ...
 

@@ -44,6 +44,22 @@ def block(tag: str, lines: Sequence[str], *, hidden: int = 0) -> str:
     return "\n".join((f"<{tag}>", *more, *lines, f"</{tag}>"))
 
 
+def shorten(text: str, max_tokens: int) -> str:
+    """A block cut to a budget line by line, still closed and saying how much is missing; other text cut at its end."""
+    if estimate_tokens(text) <= max_tokens:
+        return text
+    lines = text.split("\n")
+    if len(lines) < 3 or not (lines[0].startswith("<") and lines[-1].startswith("</")):
+        return truncate(text, max_tokens) if max_tokens > 0 else ""
+    frame = estimate_tokens(lines[0]) + estimate_tokens(lines[-1]) + 12
+    kept = fit(lines[1:-1], max_tokens - frame)
+    return (
+        "\n".join((lines[0], *kept, f"- ({len(lines) - 2 - len(kept)} more lines not shown)", lines[-1]))
+        if kept
+        else ""
+    )
+
+
 def fit(lines: Iterable[str], max_tokens: int) -> list[str]:
     """The longest head of the lines that stays inside the budget."""
     kept, used = [], 0

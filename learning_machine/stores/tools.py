@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import wraps
 from inspect import Parameter, cleandoc, signature
 from typing import Any
@@ -15,8 +16,12 @@ from learning_machine.state.changes import Change, Receipt, Refused, Retire
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.identity import scope_of
 from learning_machine.state.messages import Said, keys_of, message_key, spoken
+from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import Scope
-from learning_machine.stores.ledger import Source
+from learning_machine.stores.protocol import Standing
+from learning_machine.stores.rendering import one_line
+from learning_machine.stores.spaces import namespaces_of
+from learning_machine.stores.writing import Source
 
 #: What a tool call knows of the conversation it is made in.
 _Place = tuple[Scope, Sequence[Said], Sequence[str], str | None]
@@ -86,6 +91,78 @@ def session_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
     return [_tool(function, context) for function in functions]
 
 
+def knowledge_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
+    """Tools to search learned knowledge, and in AGENTIC mode to add to it."""
+
+    def save_learning(place: _Place, title: str, learning: str, context: str = "", tags: str = "") -> str:
+        """Save an insight, pattern or best practice that will help with other tasks and other people.
+
+        `learning`: one or two full sentences. `context`: where it applies. `tags`: words separated by commas. Search first:
+        what is known already need not be saved. Nothing about one person only.
+        """
+        labels = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
+        if not learning.strip():
+            return "refused: the learning is empty"
+        return _write(store, place, [store.insight(title, learning, context=context, tags=labels)])
+
+    def search_learnings(place: _Place, query: str) -> str:
+        """Search what was learned in earlier work: insights, patterns and best practices. Use it before solving a task anew."""
+        return _search(store, place, query)
+
+    functions: list[Callable[..., str]] = [search_learnings]
+    if store.mode is LearningMode.AGENTIC:
+        functions.append(save_learning)
+    return [_tool(function, context) for function in functions]
+
+
+def entity_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
+    """Tools to search what is known of things, and in AGENTIC mode to add to it."""
+
+    def search_entities(place: _Place, query: str) -> str:
+        """Search what is known of people, companies, projects and other things: facts, events and connections.
+
+        Name the thing, and the time if it matters: "what happened with Acme in March".
+        """
+        return _search(store, place, query)
+
+    def remember_about(
+        place: _Place, entity: str, fact: str = "", event: str = "", when: str = "", alias: str = "", quote: str = ""
+    ) -> str:
+        """Remember something about a person, company, project or other thing: a fact, or an event with its ISO date.
+
+        `entity`: its name, with its type in parentheses, as in "Acme (company)". `quote`: the user's exact words.
+        """
+        ones = [
+            ExtractedChange(kind=kind, subject=entity, value=value, when=when or None, quote=quote or None)
+            for kind, value in (("fact", fact), ("event", event), ("alias", alias))
+            if value
+        ]
+        return _write(store, place, [change for one in ones for change in store.add(one, place[0], None)])
+
+    def link_entities(place: _Place, source: str, relation: str, target: str, quote: str = "") -> str:
+        """Remember how two things are connected, as in source "Bob (person)", relation "CEO of", target "Acme (company)"."""
+        one = ExtractedChange(kind="relationship", subject=source, name=relation, target=target, quote=quote or None)
+        return _write(store, place, store.add(one, place[0], None))
+
+    functions: list[Callable[..., str]] = [search_entities]
+    if store.mode is LearningMode.AGENTIC:
+        functions += [remember_about, link_entities]
+    return [_tool(function, context) for function in functions]
+
+
+def _search(store: Any, place: _Place, query: str) -> str:
+    """What a store finds, as data; in words when there is nothing."""
+    scope, _, here, _ = place
+    try:
+        standing = Standing(
+            machine=store.machine, here=tuple(here), question=store.question(query), now=datetime.now(UTC)
+        )
+        found = store.build_context(store.recall(**scope.keywords(), standing=standing))
+    except LearningMachineError as error:
+        return f"failed: {error}"
+    return found or f"nothing is known about {one_line(query)!r}"
+
+
 def _current(store: Any, place: _Place) -> Any:
     return store.recall(**place[0].keywords())
 
@@ -97,7 +174,16 @@ def _write(store: Any, place: _Place, changes: Sequence[Change | Refused]) -> st
         return "nothing to change: it is not known"
     if not scope.learn:
         return "refused: nothing is kept of this conversation"
-    source = Source(said=said, here=here, anchor=anchor, namespaces={store.learning_type: store.namespace})
+    texts = [getattr(change, "index", "") for change in changes]
+    source = Source(
+        said=said,
+        here=here,
+        anchor=anchor,
+        machine=store.machine,
+        namespaces=namespaces_of([store], scope),
+        merging=[store.learning_type] if store.merges else (),
+        vectors=store.vectors(texts),
+    )
     return "; ".join(str(receipt) for receipt in _receipts(store, changes, scope, source))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2s
@@ -15,8 +15,10 @@ from psycopg.types.json import Jsonb
 from learning_machine.state.messages import Said, clean_text
 from learning_machine.state.scope import Scope
 from learning_machine.state.tokens import estimate_tokens
-from learning_machine.stores.ledger import access_of, failed, own_space
+from learning_machine.stores.indexing import MESSAGES, Vectors, index
+from learning_machine.stores.ledger import failed
 from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
+from learning_machine.stores.spaces import access_of, own_space
 
 KeepMessages = Literal["forever", "until_learned"] | int
 #: How long recording may take before the reply goes out without it, in milliseconds.
@@ -172,6 +174,7 @@ class Turns:
                 {
                     "space": place["space"],
                     "turn": id,
+                    "session": turn.session,
                     "key": one.key,
                     "position": position,
                     "role": one.role,
@@ -216,6 +219,19 @@ class Turns:
         """What became of a turn: its row, and what was learned from it. Without a scope the program asks, for any turn."""
         with self.database.transaction(Access(admin=True) if scope is None else access_of(scope)) as transaction:
             return transaction.one("turns.state", {"turn": turn}), transaction.all("recall.of_turn", {"turn": turn})
+
+    # --- searching ----------------------------------------------------------------------------------------------------
+
+    def index(self, space: int, texts: Mapping[tuple[UUID, str], str], vectors: Vectors) -> None:
+        """Make messages findable by their texts, by turn and key. Those that are already, or are gone, are left alone."""
+        if not texts:
+            return
+        turns = list({turn for turn, _ in texts})
+        with self.database.transaction(Access(spaces=(space,), timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
+            for row in transaction.all("search.unindexed_messages", {"space": space, "turns": turns}):
+                text = texts.get((row["turn"], row["key"]))
+                if text is not None:
+                    index(transaction, space, MESSAGES, row["id"], text, vectors)
 
     # --- upkeep -------------------------------------------------------------------------------------------------------
 

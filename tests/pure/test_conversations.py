@@ -168,6 +168,11 @@ def test_speaker_without_words_says_nothing() -> None:
     assert contents("User:\nAssistant:\n  Hello\nUser: \n") == [[("assistant", "Hello")]]
 
 
+def test_newlines_of_all_systems() -> None:
+    """Lines may end as on Windows, Unix or old Macs, and are joined with plain newlines."""
+    assert contents("User: a\r\nb\rc\nd\r\nAI: e") == [[("user", "a\nb\nc\nd"), ("assistant", "e")]]
+
+
 def test_brackets_at_the_start_of_plain_text() -> None:
     """Plain text that opens with a bracket, or holds JSON in a message, is still plain text."""
     assert contents('User:\n{"a": 1}\n[{"b": 2}]\nAI: ok') == [[("user", '{"a": 1}\n[{"b": 2}]'), ("assistant", "ok")]]

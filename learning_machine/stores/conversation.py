@@ -1,0 +1,111 @@
+"""The conversation itself as a source of recall: what was said, when and by whom, for what extraction did not lift out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from pydantic import Field
+
+from learning_machine.state.config import StoreConfig
+from learning_machine.state.scope import Scope
+from learning_machine.state.times import period_in
+from learning_machine.stores.fusing import fuse, lend
+from learning_machine.stores.indexing import MESSAGES
+from learning_machine.stores.learned_knowledge import search_params
+from learning_machine.stores.ledger_store import branch_query, scope_in
+from learning_machine.stores.protocol import Standing
+from learning_machine.stores.rendering import block, fit, line, one_line
+from learning_machine.stores.spaces import access_of
+
+
+class ConversationConfig(StoreConfig):
+    """How much of earlier conversations a turn may recall."""
+
+    max_results: int = Field(5, ge=1, le=50, description="messages recalled for one message at most")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Something said, with what was said before and after it."""
+
+    role: str
+    content: str
+    day: str
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """The passages that fit a question, best first."""
+
+    passages: tuple[Passage, ...]
+
+
+class ConversationStore:
+    """Reads what the machine keeps as evidence. It learns nothing itself: recording a turn is its learning."""
+
+    learning_type: ClassVar[str] = "conversation"
+    needs: ClassVar[str] = "user_id"
+    by_question: ClassVar[bool] = True
+
+    def __init__(self, config: ConversationConfig | None = None, *, ledger: Any = None) -> None:
+        self.config = config or ConversationConfig()
+        self.ledger = ledger
+
+    def bound(self, ledger: Any, *_: Any) -> Self:
+        """This store at work in a machine: a copy."""
+        return type(self)(self.config, ledger=ledger)
+
+    def recall(self, **context: Any) -> Conversation | None:
+        """What was said before that fits the question in `standing`."""
+        scope, standing = scope_in(context), context.get("standing") or Standing()
+        queries = self.queries(scope, standing)
+        rows = (
+            self.ledger.database.read(access_of(scope), [branch_query(scope, standing), *queries])[1:]
+            if queries
+            else []
+        )
+        return self.read(rows, scope, standing) if rows else None
+
+    def process(self, messages: list[Any], **context: Any) -> None:
+        """Nothing to do: turns are recorded by the loop."""
+
+    def queries(self, scope: Scope, standing: Standing) -> list[tuple[str, dict[str, Any]]]:
+        if not standing.question:
+            return []
+        period = period_in(standing.question.text, standing.now, scope.timezone)
+        params = search_params(MESSAGES, scope, standing, standing.question)
+        return [("search.messages", {**params, "since": period.since, "until": period.until})]
+
+    def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Conversation | None:
+        ranked = lend(fuse(rows[0], len(standing.question.words), standing.weights), standing.weights)
+        passages = tuple(passage(row) for _, row in ranked[: self.config.max_results])
+        return Conversation(passages) if passages else None
+
+    def build_context(self, data: Any) -> str:
+        if not data:
+            return ""
+        lines = [line(spoken(one), name=f"{one.day} {one.role}") for one in data.passages]
+        kept = fit(lines, self.config.max_context_tokens)
+        return block(self.learning_type, kept, hidden=len(lines) - len(kept))
+
+    def get_tools(self, **context: Any) -> list[Any]:
+        return []
+
+
+def passage(row: Mapping[str, Any]) -> Passage:
+    day = row["said_at"].strftime("%Y-%m-%d")
+    return Passage(row["role"], row["content"], day, row["before_content"] or "", row["after_content"] or "")
+
+
+def spoken(one: Passage) -> str:
+    """A passage as the agent reads it: an answer with the question it answers, a question with its answer."""
+    other = one.before if one.role == "assistant" else one.after
+    return (
+        f"{one.content} — {'after' if one.role == 'assistant' else 'answered'}: {one_line(other)[:200]}"
+        if other
+        else one.content
+    )

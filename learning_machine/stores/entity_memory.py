@@ -1,0 +1,322 @@
+"""Entity memory: facts, events and relationships of the things in the agent's world, each asked for in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from learning_machine.errors import InvalidInput
+from learning_machine.state.changes import Add, Change, Refused, Revise
+from learning_machine.state.config import EntityMemoryConfig, StoreConfig
+from learning_machine.state.entities import Entity, EntityMemory, EntityRef, Period, Relationship
+from learning_machine.state.extraction import ExtractedChange
+from learning_machine.state.handles import handle_of
+from learning_machine.state.items import Item
+from learning_machine.state.scope import Scope
+from learning_machine.state.times import parse_when, period_in
+from learning_machine.stores.fusing import fuse
+from learning_machine.stores.learned_knowledge import search_params
+from learning_machine.stores.ledger_store import LedgerStore, branch_query, plain_text, scope_in
+from learning_machine.stores.naming import ENTITY
+from learning_machine.stores.protocol import Standing
+from learning_machine.stores.rendering import line, one_line
+from learning_machine.stores.resolving import lookup_keys, mentions, name_key
+from learning_machine.stores.spaces import access_of
+from learning_machine.stores.tools import entity_tools
+
+FACT, EVENT, RELATIONSHIP, PROPERTY, ALIAS = "fact", "event", "relationship", "property", "alias"
+#: Rows of each kind shown of one thing at most.
+EACH = 20
+_KINDS = (FACT, EVENT, RELATIONSHIP, PROPERTY, ALIAS, ENTITY)
+
+
+class EntityMemoryStore(LedgerStore):
+    """What is true of a thing, what happened with it, and who it is connected to."""
+
+    learning_type: ClassVar[str] = "entity_memory"
+    private: ClassVar[bool] = False
+    by_question: ClassVar[bool] = True
+    config_type: ClassVar[type[StoreConfig]] = EntityMemoryConfig
+    config: EntityMemoryConfig
+
+    # --- recalling ----------------------------------------------------------------------------------------------------
+
+    def queries(self, scope: Scope, standing: Standing) -> list[tuple[str, dict[str, Any]]]:
+        text = standing.question.text
+        if not standing.question:
+            return []
+        period = period_in(text, standing.now, scope.timezone)
+        return [
+            ("entities.named", self._named(scope, standing, mentions(text), period)),
+            ("search.learnings", search_params(self.learning_type, scope, standing, standing.question)),
+        ]
+
+    def _named(
+        self, scope: Scope, standing: Standing, keys: Sequence[str], period: Period, each: int = EACH
+    ) -> dict[str, Any]:
+        return {
+            "store": self.learning_type,
+            "keys": list(keys),
+            "session": scope.session_id,
+            "here": list(standing.here),
+            "since": period.since,
+            "until": period.until,
+            "entities": self.config.max_entities,
+            "each": each,
+        }
+
+    def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> EntityMemory | None:
+        entities = entities_from(rows[0])
+        known = {item.id for entity in entities for item in (*entity.facts, *entity.events)}
+        known |= {row["id"] for row in rows[0]}
+        ranked = fuse(rows[1], len(standing.question.words), standing.weights)
+        found = tuple(Item.from_row(row) for _, row in ranked if row["id"] not in known and row["kind"] != ENTITY)
+        data = EntityMemory(entities, found[: self.config.max_results])
+        return data if data else None
+
+    def lines(self, data: Any) -> list[str]:
+        """The things named, with what is known of each; then what else fits, with whom it is about."""
+        named = [text for entity in data.entities for text in entity_lines(entity)]
+        return [*named, *(line(dated(item), name=item.about, handle=item.handle) for item in data.found)]
+
+    def known(self, data: Any) -> Sequence[Item]:
+        return data.items if data else ()
+
+    def get_tools(self, **context: Any) -> list[Any]:
+        return entity_tools(self, context)
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def facts(self, name: str, **scope: Any) -> list[Item]:
+        """What is known about a thing."""
+        entity = self.entity(name, **scope)
+        return list(entity.facts) if entity else []
+
+    def events(
+        self, name: str, *, since: datetime | None = None, until: datetime | None = None, **scope: Any
+    ) -> list[Item]:
+        """What happened with a thing, newest first; from `since` on and before `until`."""
+        entity = self.entity(name, period=Period(since, until), **scope)
+        return list(entity.events) if entity else []
+
+    def entity(self, name: str, *, period: Period | None = None, **scope: Any) -> Entity | None:
+        """All that is known of one thing; `None` when nobody has it. A name that could mean several raises `InvalidInput`."""
+        where, ref = scope_in(scope), EntityRef.parse(name)
+        standing = scope.get("standing") or Standing()
+        asked = self._named(where, standing, lookup_keys(ref.name), period or Period(), each=1_000)
+        rows = self.ledger.database.read(access_of(where), [branch_query(where, standing), ("entities.named", asked)])[
+            1
+        ]
+        found = entities_from(rows)
+        exact = [
+            entity
+            for entity in found
+            if name_key(ref.name) in {name_key(known) for known in (entity.name, *entity.aliases)}
+        ]
+        meant = [entity for entity in exact or found if not ref.type or entity.type == ref.type]
+        if len(meant) > 1:
+            options = ", ".join(entity.label for entity in meant)
+            raise InvalidInput(f"{name!r} could be {options}. Say which, with its type in parentheses.")
+        return meant[0] if meant else None
+
+    def neighbours(self, name: str, *, hops: int = 1, **scope: Any) -> list[Relationship]:
+        """Who or what is connected to a thing, from both ends, up to `hops` (1 to 3) steps away; nearest first."""
+        entity = self.entity(name, **scope)
+        if entity is None:
+            return []
+        where, standing = scope_in(scope), scope.get("standing") or Standing()
+        rows = self.ledger.database.read(
+            access_of(where),
+            [
+                branch_query(where, standing),
+                (
+                    "entities.neighbours",
+                    {
+                        "store": self.learning_type,
+                        "space": int(entity.id.partition("/")[0]),
+                        "slot": entity.id.partition("/")[2],
+                        "hops": max(1, min(hops, 3)),
+                        "session": where.session_id,
+                        "here": list(standing.here),
+                    },
+                ),
+            ],
+        )[1]
+        return [
+            Relationship(row["subject_name"], row["name"], row["target_name"], handle_of(row["id"]), row["hops"])
+            for row in rows
+        ]
+
+    # --- items to changes ---------------------------------------------------------------------------------------------
+
+    def add(self, one: ExtractedChange, scope: Scope, data: Any) -> list[Change | Refused]:
+        kind = one.kind if one.kind in _KINDS else RELATIONSHIP if one.target else FACT
+        if not (one.subject or "").strip():
+            return [self._refused("it does not say whom or what it is about")]
+        about = EntityRef.parse(one.subject or "")
+        when = parse_when(one.when, scope.timezone)
+        if kind == RELATIONSHIP:
+            return [
+                self.relationship(
+                    about, one.name or plain_text(one.value), EntityRef.parse(one.target or ""), one.quote, when
+                )
+            ]
+        text = plain_text(one.value)
+        if kind == ALIAS:
+            return (
+                [self.named(EntityRef(about.name, about.type, (text,)), one.quote)]
+                if text
+                else [self._refused("it has no value")]
+            )
+        if kind == ENTITY:
+            return [self.named(about, one.quote)]
+        if not text:
+            return [self._refused("it has no value")]
+        if kind == PROPERTY and one.name:
+            return [self.property(about, one.name, one.value, one.quote)]
+        return [self.fact(about, text, one.quote, when) if kind != EVENT else self.event(about, text, when, one.quote)]
+
+    def fact(self, about: EntityRef, text: str, quote: str | None = None, since: datetime | None = None) -> Change:
+        return Add(
+            store=self.learning_type,
+            kind=FACT,
+            about=about,
+            text=text,
+            value=text,
+            quote=quote,
+            since=since,
+            index=f"{about.name}: {text}",
+        )
+
+    def event(self, about: EntityRef, text: str, when: datetime | None = None, quote: str | None = None) -> Change:
+        value = {"when": when.isoformat() if when else None}
+        day = when.strftime("%Y-%m-%d %B") if when else ""
+        return Add(
+            store=self.learning_type,
+            kind=EVENT,
+            about=about,
+            text=text,
+            value=value,
+            quote=quote,
+            since=when,
+            index=f"{day} {about.name}: {text}".strip(),
+        )
+
+    def property(self, about: EntityRef, name: str, value: Any, quote: str | None = None) -> Change:
+        """One value under a name; a new one takes the old one's place."""
+        return Add(
+            store=self.learning_type,
+            kind=PROPERTY,
+            about=about,
+            name=name,
+            slot=f"{PROPERTY}/{name_key(name)}",
+            text=plain_text(value),
+            value=value,
+            quote=quote,
+            index=f"{about.name} {name}: {plain_text(value)}",
+        )
+
+    def relationship(
+        self,
+        about: EntityRef,
+        relation: str,
+        towards: EntityRef,
+        quote: str | None = None,
+        since: datetime | None = None,
+    ) -> Change | Refused:
+        relation = " ".join(relation.split())
+        if not relation or not towards.name:
+            return self._refused("a relationship needs its name and a target")
+        if name_key(about.name) == name_key(towards.name) and about.type == towards.type:
+            return self._refused("a relationship needs two different things")
+        return Add(
+            store=self.learning_type,
+            kind=RELATIONSHIP,
+            about=about,
+            towards=towards,
+            name=relation,
+            quote=quote,
+            since=since,
+            text=f"{about.name} {relation} {towards.name}",
+            value={"towards": name_key(towards.name)},
+            index=f"{about.name} {relation} {towards.name}",
+        )
+
+    def named(self, about: EntityRef, quote: str | None = None) -> Change:
+        """That there is such a thing, and what else it is called."""
+        value = {"type": about.type, "aliases": list(about.aliases)}
+        return Add(
+            store=self.learning_type,
+            kind=ENTITY,
+            about=about,
+            name=about.name,
+            text=about.name,
+            value=value,
+            quote=quote,
+        )
+
+    def revise(self, one: ExtractedChange, item: Item) -> list[Change | Refused]:
+        text = plain_text(one.value)
+        if not text or item.kind == RELATIONSHIP:
+            return super().revise(one, item)
+        value = item.value if item.kind == EVENT else one.value
+        index = f"{EntityRef.parse(one.subject).name}: {text}" if one.subject else text
+        return [
+            Revise(store=self.learning_type, handle=item.handle, text=text, value=value, quote=one.quote, index=index)
+        ]
+
+    def _refused(self, reason: str) -> Refused:
+        return Refused(store=self.learning_type, reason=reason)
+
+
+def entities_from(rows: Sequence[Mapping[str, Any]]) -> tuple[Entity, ...]:
+    """Things with all that is known of each, from the rows of `entities.named`."""
+    found = []
+    for row in (row for row in rows if row["kind"] == ENTITY):
+        own = [one for one in rows if one["space"] == row["space"] and one["subject"] == row["slot"]]
+        connected = [
+            one
+            for one in rows
+            if one["space"] == row["space"]
+            and one["kind"] == RELATIONSHIP
+            and row["slot"] in (one["subject"], one["target"])
+        ]
+        by_kind = {kind: [Item.from_row(one) for one in own if one["kind"] == kind] for kind in (FACT, EVENT, PROPERTY)}
+        found.append(
+            Entity(
+                id=f"{row['space']}/{row['slot']}",
+                name=row["name"],
+                type=row["value"].get("type", ""),
+                aliases=tuple(row["value"].get("aliases", ())),
+                handle=handle_of(row["id"]),
+                properties={item.name: item.value for item in by_kind[PROPERTY]},
+                facts=tuple(sorted((*by_kind[PROPERTY], *by_kind[FACT]), key=lambda item: item.id)),
+                events=tuple(sorted(by_kind[EVENT], key=happened, reverse=True)),
+                relationships=tuple(
+                    Relationship(one["about"] or "?", one["name"], one["towards"] or "?", handle_of(one["id"]))
+                    for one in sorted(connected, key=lambda one: one["id"])
+                ),
+            )
+        )
+    return tuple(found)
+
+
+def entity_lines(entity: Entity) -> list[str]:
+    """A thing as the agent reads it: who it is, then facts, connections, and events newest first."""
+    also = f", also called {', '.join(map(one_line, entity.aliases))}" if entity.aliases else ""
+    head = f"- {one_line(entity.label)}{also}:"
+    facts = [line(item.text, name=item.name, handle=item.handle) for item in entity.facts]
+    connections = [line(str(one), handle=one.handle) for one in entity.relationships]
+    events = [line(dated(item), handle=item.handle) for item in entity.events]
+    return [head, *(f"  {text}" for text in (*facts, *connections, *events))]
+
+
+def dated(item: Item) -> str:
+    """An event with its day; anything else as it is."""
+    return f"{happened(item):%Y-%m-%d}: {item.text}" if item.kind == EVENT else item.text
+
+
+def happened(item: Item) -> datetime:
+    """When an event happened; unknown: when it was learned."""
+    return item.true_from or item.known_from

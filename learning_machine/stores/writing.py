@@ -1,0 +1,386 @@
+"""One transaction of the gate: planned, locked, decided and written, change by change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+
+from learning_machine.errors import MissingScope, WriteFailed
+from learning_machine.state.changes import TRUST, Add, Change, Origin, Quote, Receipt, Refused, Retire, Revise, Status
+from learning_machine.state.entities import EntityRef
+from learning_machine.state.handles import handle_of, id_of
+from learning_machine.state.messages import Said, clean_text, clean_value
+from learning_machine.state.modes import LearningMode
+from learning_machine.state.scope import USER, Scope
+from learning_machine.stores.deciding import (
+    Incumbent,
+    Outcome,
+    Witness,
+    content_key,
+    decide,
+    lock_key,
+    says_the_same,
+)
+from learning_machine.stores.indexing import Vectors, index, index_names, unindex, weights
+from learning_machine.stores.naming import ENTITY, Naming, which
+from learning_machine.stores.postgres.database import Row, Transaction
+from learning_machine.stores.resolving import Resolution, index_keys, name_key
+from learning_machine.stores.spaces import own_space, space_for
+
+#: Longest text of one learning, in characters. Beyond it a change is refused, with the reason.
+MAX_TEXT = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the changes of one write come from.
+
+    `said` is what quotes are checked against, `anchor` the message the rest hangs on, `here` what is in front of the
+    agent, `reads` the turns whose reading this write completes, `merging` the stores whose learnings are compared by meaning.
+    """
+
+    origin: Origin = Origin.INFERENCE
+    actor: str | None = None
+    batch: UUID = field(default_factory=uuid4)
+    turn: UUID | None = None
+    anchor: str | None = None
+    said: Sequence[Said] = ()
+    here: Sequence[str] = ()
+    reads: Sequence[UUID] = ()
+    machine: str = ""
+    rooted: bool = False
+    modes: Mapping[str, LearningMode] = field(default_factory=dict)
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+    vectors: Vectors = field(default_factory=Vectors)
+    merging: Collection[str] = ()
+
+
+@dataclass
+class Planned:
+    """A change with its place: the space and slot it goes to."""
+
+    change: Change
+    space: int
+    subject: str
+    slot: str
+    kind: str
+    name: str
+    shared: bool
+    target: str = ""
+
+
+def refs_of(change: Add) -> list[EntityRef]:
+    """The things a change names."""
+    return [ref for ref in (change.about, change.towards) if ref is not None]
+
+
+class Writing:
+    """One transaction of the gate."""
+
+    def __init__(self, transaction: Transaction, scope: Scope, source: Source) -> None:
+        self.transaction, self.scope, self.source = transaction, scope, source
+        self.witness = Witness(source.said)
+        own = own_space(scope)
+        if own is None:
+            raise MissingScope()
+        self.own = transaction.space(own)
+        self.actor = source.actor or f"space {self.own}"
+
+    def run(self, changes: Sequence[Change | Refused]) -> list[Receipt]:
+        if self.source.reads and not self._mark_read():
+            return []
+        self._stand()
+        targets = self._targets(changes)
+        named = self._name(changes)
+        planned = [self._plan(change, targets) for change in named]
+        self._lock(plan for plan in planned if isinstance(plan, Planned))
+        return [plan if isinstance(plan, Receipt) else self._write_one(plan) for plan in planned]
+
+    def _mark_read(self) -> bool:
+        """Write the watermark. False: the batch was written before, so nothing of it is written again."""
+        params = {"space": self.own, "turns": list(self.source.reads), "batch": self.source.batch}
+        fresh = self.transaction.run("ledger.read", params)
+        if 0 < fresh < len(self.source.reads):
+            raise WriteFailed("Another worker read part of this batch. It is safe to try again.")
+        return fresh > 0
+
+    def _stand(self) -> None:
+        """Find out which branch the conversation is on, for the rows that depend on it."""
+        self.transaction.one(
+            "recall.branch",
+            {
+                "machine": self.source.machine,
+                "session": self.scope.session_id,
+                "here": list(self.source.here),
+                "rooted": self.source.rooted,
+            },
+        )
+
+    # --- names to things ----------------------------------------------------------------------------------------------
+
+    def _name(self, changes: Sequence[Change | Refused]) -> list[Change | Refused]:
+        """The changes with the things they name found or made. Names are locked before slots, by everybody."""
+        naming = [(change, self._naming(change)) for change in changes if isinstance(change, Add) and refs_of(change)]
+        keys = {key for change, names in naming if names is not None for key in names.lock_keys(refs_of(change))}
+        places = {id(change): names for change, names in naming}
+        if keys:
+            self.transaction.all("ledger.lock", {"keys": sorted(keys)})
+        return [self._named(change, places.get(id(change))) for change in changes]
+
+    def _naming(self, change: Add) -> Naming | None:
+        space = self._space_of(change)
+        return None if isinstance(space, Receipt) else Naming(self.transaction, space, change.store, self._save_entity)
+
+    def _named(self, change: Change | Refused, naming: Naming | None) -> Change | Refused:
+        if naming is None or not isinstance(change, Add):
+            return change
+        found: dict[str, str] = {}
+        for field_name, ref in (("subject", change.about), ("target", change.towards)):
+            if ref is None:
+                continue
+            if not name_key(ref.name):
+                return Refused(store=change.store, reason=f"{ref.name!r} names nothing")
+            subject = naming.subject(ref)
+            if isinstance(subject, Resolution):
+                return Refused(store=change.store, reason=which(ref, subject))
+            found[field_name] = subject
+        return replace(change, **found)  # type: ignore[arg-type]
+
+    def _save_entity(self, change: Add, space: int) -> None:
+        plan = Planned(change, space, "", change.slot or "", change.kind, change.name, space != self.own)
+        self._write_one(plan)
+
+    # --- planning -----------------------------------------------------------------------------------------------------
+
+    def _targets(self, changes: Sequence[Change | Refused]) -> dict[int, Row]:
+        ids = {id_of(change.handle) for change in changes if isinstance(change, Revise | Retire)} - {None}
+        rows = self.transaction.all("ledger.targets", {"ids": list(ids)}) if ids else []
+        return {row["id"]: row for row in rows}
+
+    def _plan(self, change: Change | Refused, targets: Mapping[int, Row]) -> Planned | Receipt:
+        if isinstance(change, Refused):
+            return Receipt(status="refused", store=change.store, reason=change.reason)
+        if isinstance(change, Add | Revise) and len(change.text) > MAX_TEXT:
+            return self._refuse(change, f"longer than {MAX_TEXT:,} characters; write it shorter")
+        if isinstance(change, Add):
+            return self._plan_add(change)
+        row = targets.get(id_of(change.handle) or -1)
+        if row is None or change.store not in ("", row["store"]):
+            return self._refuse(change, f"there is nothing with the handle {clean_text(change.handle)[:20]}")
+        shared = row["space"] != self.own
+        return Planned(
+            change, row["space"], row["subject"], row["slot"], row["kind"], row["name"], shared, row["target"]
+        )
+
+    def _plan_add(self, change: Add) -> Planned | Receipt:
+        number = self._space_of(change)
+        if isinstance(number, Receipt):
+            return number
+        key = content_key(change.kind, clean_text(change.name), clean_text(change.text), clean_value(change.value))
+        # What has no slot of its own gets one from its content, so that two who add the same take the same lock.
+        slot = change.slot or f"={key}"
+        subject, name = clean_text(change.subject), clean_text(change.name)
+        if change.kind == ENTITY and not change.slot:
+            # A thing said to exist has been found or made by its name already.
+            subject, slot = "", change.subject
+        return Planned(change, number, subject, slot, change.kind, name, number != self.own, change.target)
+
+    def _space_of(self, change: Add) -> int | Receipt:
+        """The id of the space a change goes to, or why it cannot."""
+        space = space_for(self.scope, self.source.namespaces.get(change.store, USER))
+        if space is None:
+            return self._refuse(change, "this turn has no user and no session to keep it for")
+        if space.kind == "group" and space.key not in self.scope.groups:
+            return self._refuse(change, f"this scope is not in the group {space.key!r}; name it in the scope's groups")
+        return self.own if space == own_space(self.scope) else self.transaction.space(space)
+
+    def _refuse(self, change: Change, reason: str) -> Receipt:
+        return Receipt(status="refused", store=change.store, reason=reason)
+
+    def _lock(self, planned: Iterable[Planned]) -> None:
+        keys = set()
+        for plan in planned:
+            keys.add(lock_key(plan.space, plan.change.store, plan.subject, plan.slot))
+            if plan.change.store in self.source.merging:
+                keys.add(lock_key(plan.space, plan.change.store, "", "all"))
+        if keys:
+            self.transaction.all("ledger.lock", {"keys": sorted(keys)})
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def _write_one(self, plan: Planned) -> Receipt:
+        change = plan.change
+        text = clean_text(getattr(change, "text", "")).strip()
+        value = clean_value(getattr(change, "value", None))
+        key = content_key(plan.kind, plan.name, text, value)
+        quote = self.witness.find(change.quote)
+        origin = self._origin(quote)
+        self._settle(plan, key)
+        incumbent = Incumbent.of(self._rows(plan))
+        if isinstance(change, Add) and not change.slot and incumbent.active and incumbent.content_key != key:
+            # The place was made for this content, but has been revised to other content since.
+            plan.slot, incumbent = f"{plan.slot}~{uuid4().hex[:8]}", Incumbent()
+        if not isinstance(change, Add) and not incumbent.active:
+            return self._refuse(change, f"{change.handle} no longer holds")
+        if self.source.modes.get(change.store) in (LearningMode.PROPOSE, LearningMode.HITL):
+            return self._save(plan, key, text, origin, quote, incumbent, "pending")
+        if not incumbent.active and (twin := self._twin(plan)) is not None:
+            return self._support(plan, Incumbent(id=twin["id"]), text, quote)
+        outcome = decide(incumbent, key, TRUST[origin], actor=self.actor, shared=plan.shared)
+        if outcome == "known":
+            return self._support(plan, incumbent, text, quote)
+        return self._save(plan, key, text, origin, quote, incumbent, outcome)
+
+    def _origin(self, quote: Quote | None) -> Origin:
+        """The user's own words raise an inference to what the user said; nothing else does."""
+        own_words = quote is not None and quote.role == "user" and self.source.origin is Origin.INFERENCE
+        return Origin.USER if own_words else self.source.origin
+
+    def _settle(self, plan: Planned, key: str) -> None:
+        """What stands without a slot of its own goes where the same content already stands."""
+        change = plan.change
+        if isinstance(change, Retire) or (isinstance(change, Add) and change.slot):
+            return
+        row = self.transaction.one(
+            "ledger.same_content",
+            {
+                "space": plan.space,
+                "store": change.store,
+                "subject": plan.subject,
+                "kind": plan.kind,
+                "content_key": key,
+            },
+        )
+        if row is not None:
+            plan.slot = row["slot"]
+
+    def _twin(self, plan: Planned) -> Row | None:
+        """A learning that says the same in other words."""
+        change = plan.change
+        if not isinstance(change, Add) or change.store not in self.source.merging:
+            return None
+        words = [lexeme for lexeme in weights(change.index)[0] if lexeme]
+        rows = self.transaction.all(
+            "search.near",
+            {
+                "space": plan.space,
+                "source": change.store,
+                "kind": plan.kind,
+                "lexemes": words,
+                "model": self.source.vectors.model,
+                "vector": self.source.vectors.of(change.index),
+            },
+        )
+        return next((row for row in rows if says_the_same(change.text, row["text"], row["meaning"])), None)
+
+    def _rows(self, plan: Planned) -> list[Row]:
+        return self.transaction.all(
+            "ledger.slot",
+            {
+                "space": plan.space,
+                "store": plan.change.store,
+                "subject": plan.subject,
+                "slot": plan.slot,
+                "session": self.scope.session_id,
+                "here": list(self.source.here),
+            },
+        )
+
+    def _support(self, plan: Planned, incumbent: Incumbent, text: str, quote: Quote | None) -> Receipt:
+        if quote is not None:
+            self.transaction.run("ledger.support", {"space": plan.space, "id": incumbent.id, **self._words(quote)})
+        return Receipt(status="known", store=plan.change.store, handle=handle_of(incumbent.id or 0), text=text)
+
+    def _save(
+        self,
+        plan: Planned,
+        key: str,
+        text: str,
+        origin: Origin,
+        quote: Quote | None,
+        incumbent: Incumbent,
+        outcome: Outcome | str,
+    ) -> Receipt:
+        change = plan.change
+        status = {
+            "save": "retired" if isinstance(change, Retire) else "active",
+            "challenge": "challenge",
+            "pending": "pending",
+        }[outcome]
+        anchor = quote.message if quote and quote.role == "user" else self.source.anchor
+        value = clean_value(getattr(change, "value", None))
+        row = self.transaction.one(
+            "ledger.save",
+            {
+                "space": plan.space,
+                "store": change.store,
+                "kind": plan.kind,
+                "subject": plan.subject,
+                "target": plan.target,
+                "slot": plan.slot,
+                "name": plan.name,
+                "value": None if value is None else Jsonb(value),
+                "text": text,
+                "content_key": key,
+                "origin": origin.value,
+                "trust": TRUST[origin],
+                "status": status,
+                "since": change.since,
+                "closes": incumbent.open if outcome == "save" else None,
+                "supersedes": incumbent.id,
+                "action": {"save": "retire" if isinstance(change, Retire) else "save"}.get(outcome, outcome),
+                "agent": self.scope.agent_id,
+                "actor": self.actor,
+                "batch": self.source.batch,
+                # A shared learning carries nothing that tells in which conversation of whose it came up.
+                "session": None if plan.shared else self.scope.session_id,
+                "anchor": None if plan.shared else anchor,
+                "abandoned_at": None if plan.shared else self._abandoned(anchor),
+                **self._words(quote),
+            },
+        )
+        assert row is not None
+        if outcome == "save":
+            self._index(plan, row["id"], incumbent.open)
+        replaced = handle_of(incumbent.id) if incumbent.id and incumbent.active else None
+        words: dict[str, Status] = {"save": "saved", "challenge": "challenged"}
+        return Receipt(
+            status=words.get(outcome, "pending"),
+            store=change.store,
+            handle=handle_of(row["id"]),
+            text=text,
+            replaced=replaced,
+        )
+
+    def _index(self, plan: Planned, id: int, closed: int | None) -> None:
+        """Let search find the new row, and no longer the one it closed."""
+        change = plan.change
+        if closed is not None:
+            unindex(self.transaction, plan.space, change.store, closed)
+        text = getattr(change, "index", "")
+        if text:
+            index(self.transaction, plan.space, change.store, id, clean_text(text), self.source.vectors)
+        if plan.kind == ENTITY and isinstance(change, Add | Revise):
+            aliases = (change.value or {}).get("aliases", ()) if isinstance(change.value, dict) else ()
+            index_names(self.transaction, plan.space, id, index_keys([plan.name, *aliases]))
+
+    def _words(self, quote: Quote | None) -> Row:
+        return {
+            "evidence_space": self.own,
+            "turn": self.source.turn,
+            "message": quote.message if quote else None,
+            "quote": clean_text(quote.text) if quote else None,
+            "said_at": quote.said_at if quote else None,
+        }
+
+    def _abandoned(self, anchor: str | None) -> Any:
+        if anchor is None or self.scope.session_id is None:
+            return None
+        row = self.transaction.one(
+            "ledger.abandoned", {"space": self.own, "session": self.scope.session_id, "anchor": anchor}
+        )
+        return row["abandoned_at"] if row else None
