@@ -46,9 +46,10 @@ def doctor(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check the database, its rights and schema, the model and the queue, and say what to do. Changes nothing.
+    """Check the database, its rights and schema, the model and the queue, and say what to do.
 
-    ✓ is as it should be, ! deserves a look, ✗ keeps it from working: then the exit code is 1.
+    ✓ is as it should be, ! deserves a look, ✗ keeps it from working: then the exit code is 1. Nothing is changed,
+    unless by --retry-parked.
 
     \b
     Examples:
@@ -73,7 +74,7 @@ def doctor(
 def _retry(machine: LearningMachine) -> None:
     count = machine.retry_parked()
     print_note(
-        f"{count} turns are queued again. A worker or the next conversation reads them."
+        f"Queued again: {number_of(count, 'turn')}. A worker or the next conversation reads them."
         if count
         else "No turn is parked."
     )
@@ -114,12 +115,15 @@ def database_checks(machine: LearningMachine) -> Iterator[Check]:
         yield trouble("database", error)
         return
     yield _server(found, database.conninfo)
-    for check in (_vector, _schema, _isolation):
-        result = check(machine, found)
-        yield result
-        if result.verdict == "problem":
-            return
-    yield from _queue(machine)
+    try:
+        for check in (_vector, _schema, _isolation):
+            result = check(machine, found)
+            yield result
+            if result.verdict == "problem":
+                return
+        yield from _queue(machine)
+    except LearningMachineError as error:
+        yield trouble("rights", error)
 
 
 def _server(found: Row, conninfo: str) -> Check:
@@ -172,10 +176,7 @@ def _isolation(machine: LearningMachine, found: Row) -> Check:
     from learning_machine.stores.postgres.migrate import prepare
 
     database = machine.parts.database
-    try:
-        prepare(database, auto=False)
-    except LearningMachineError as error:
-        return trouble("rights", error)
+    prepare(database, auto=False)
     role = database.names.role
     acts = f"as {role}" if role != "none" else "itself"
     said = f"{found['connected_as']} acts {acts}; row-level security holds"

@@ -38,7 +38,7 @@ Machine = Annotated[
     typer.Option("--machine", "-m", metavar="MODULE:ATTRIBUTE", help="A LearningMachine, or an agent that has one."),
 ]
 Db = Annotated[
-    str | None, typer.Option("--db", metavar="URL", help="The database, if neither machine nor environment names it.")
+    str | None, typer.Option("--db", metavar="URL", help="The database, if the machine was not made with one.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Debug = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 import json_repair
@@ -108,7 +109,10 @@ def runnable(model: BaseChatModel, method: str, types: list[str]) -> Runnable[An
     limited = with_limit(model)
     if method == "text":
         return limited
-    return limited.with_structured_output(reply_schema(types), method=method, include_raw=True)
+    # The schema is one that strict services take; where strictness can be asked for, the reply is sure to fit it.
+    strict = method == "json_schema" and "strict" in signature(limited.with_structured_output).parameters
+    options: dict[str, Any] = {"strict": True} if strict else {}
+    return limited.with_structured_output(reply_schema(types), method=method, include_raw=True, **options)
 
 
 def with_limit(model: BaseChatModel) -> BaseChatModel:
@@ -184,16 +188,40 @@ def items_in(candidate: Any) -> list[Any] | None:
     found: Any = json_repair.loads(candidate) if isinstance(candidate, str) else candidate
     if isinstance(found, BaseModel):
         found = found.model_dump()
+    if isinstance(found, str):
+        # JSON written as a JSON string.
+        return items_in(found) if found != candidate and found.lstrip()[:1] in ("{", "[") else None
     if isinstance(found, list):
-        # Text around the JSON comes back as several finds; the one with changes is meant.
-        nested = next(
-            (one["changes"] for one in found if isinstance(one, dict) and isinstance(one.get("changes"), list)), None
-        )
-        return nested if nested is not None else [one for one in found if isinstance(one, dict)]
-    if isinstance(found, dict):
-        changes = found.get("changes", [found] if "store" in found else None)
-        return [changes] if isinstance(changes, dict) else changes if isinstance(changes, list) else None
-    return None
+        return items_among(found)
+    if isinstance(found, dict) and "changes" not in found and "store" in found:
+        return items_by_line(candidate) or [found]
+    return items_under(found) if isinstance(found, dict) else None
+
+
+def items_among(found: list[Any]) -> list[Any] | None:
+    """The changes in a list. Text around the JSON comes back as several finds; the one with changes is meant."""
+    nested = next(
+        (one["changes"] for one in found if isinstance(one, dict) and isinstance(one.get("changes"), list)), None
+    )
+    items = [one for one in found if isinstance(one, dict)]
+    return nested if nested is not None else items if items or not found else None
+
+
+def items_by_line(candidate: Any) -> list[Any]:
+    """The changes of an answer that writes one object a line; `[]` when it does not."""
+    lines = [line for line in candidate.splitlines() if line.lstrip()[:1] == "{"] if isinstance(candidate, str) else []
+    return [json_repair.loads(line) for line in lines] if len(lines) > 1 else []
+
+
+def items_under(found: dict[str, Any]) -> list[Any] | None:
+    """The changes in an object: under their name, or under a name that the model made up."""
+    if "changes" in found:
+        changes = found["changes"]
+        if isinstance(changes, str):
+            return items_in(changes)
+        return [] if changes is None else [changes] if isinstance(changes, dict) else changes
+    inside = (items_in(value) for value in found.values() if isinstance(value, dict | list))
+    return next((items for items in inside if items and any("store" in one for one in items if one)), None)
 
 
 def read_item(item: Any) -> ExtractedChange | None:

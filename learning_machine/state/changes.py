@@ -117,7 +117,7 @@ class Receipt:
             case "saved":
                 return f"saved as {self.handle}" + (f", replaces {self.replaced}" if self.replaced else "")
             case "known":
-                return f"already known as {self.handle}"
+                return f"already known as {self.handle}" + (f", replaces {self.replaced}" if self.replaced else "")
             case "pending":
                 return f"waits for approval as {self.handle}"
             case "challenged":

@@ -97,3 +97,7 @@ class Period:
 
     since: datetime | None = None
     until: datetime | None = None
+
+
+#: No period at all.
+ALWAYS = Period()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2s
+from math import isfinite
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
@@ -36,13 +37,21 @@ def clean_value(value: Any) -> Any:
 
 
 def map_text(function: Callable[[str], str], value: Any) -> Any:
-    """A JSON value with a function applied to every text in it, keys included."""
+    """A JSON value with a function applied to every text in it, keys and written numbers included.
+
+    Numbers that JSON has no word for become null.
+    """
     if isinstance(value, str):
         return function(value)
     if isinstance(value, dict):
         return {function(str(key)): map_text(function, item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [map_text(function, item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        written = function(str(value))
+        return value if written == str(value) else written
     return value
 
 

@@ -1,59 +1,88 @@
-"""Times in words: "in March", "last week", "2026-03", in the speaker's time zone."""
+"""Times in words: "in March", "last week", "since 2026-03", in the speaker's time zone."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from learning_machine.state.entities import Period
+from learning_machine.state.entities import ALWAYS, Period
+from learning_machine.state.time_words import (
+    AFTER,
+    AND,
+    BEFORE,
+    BETWEEN,
+    COUNTS,
+    HAN_NUMBERS,
+    INSIDE,
+    MONTHS,
+    NAMED,
+    NAMED_UNSPACED,
+    ONWARD,
+    UNITS,
+    UP_TO,
+    WEEKDAYS,
+)
 
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "january januar enero janvier gennaio janeiro januari",
-            "february februar febrero février fevrier febbraio fevereiro februari",
-            "march märz maerz marzo mars março maart",
-            "april abril avril aprile",
-            "may mai mayo maggio maio mei maj",
-            "june juni junio juin giugno junho",
-            "july juli julio juillet luglio julho",
-            "august agosto août aout augustus augusti",
-            "september septiembre septembre settembre setembro",
-            "october oktober octubre octobre ottobre outubro",
-            "november noviembre novembre novembro",
-            "december dezember diciembre décembre decembre dicembre dezembro",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}
-# "may" and "mars" are words too, so a month counts only behind one of these.
-_IN = r"(?:in|im|en|au mois de|since|during|from|nel|em|i|last|this|letzten|diesen)"
-_MONTH = re.compile(
-    rf"\b(?:{_IN})\s+({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b(?:\s+(?:of\s+|de\s+)?(\d{{4}}))?",
-    re.IGNORECASE,
-)
-_YEAR = re.compile(r"\b(?:in|im jahr|en|during|since)\s+((?:19|20)\d{2})\b", re.IGNORECASE)
-_DAY = re.compile(r"\b((?:19|20)\d{2})-(\d{2})(?:-(\d{2}))?\b")
+
+def _any(words: Iterable[str]) -> str:
+    return "|".join(sorted(map(re.escape, words), key=len, reverse=True))
+
+
+_LEADING = _any({*INSIDE, *ONWARD, *AFTER, *BEFORE, *UP_TO, *BETWEEN, *AND})
+_ISO = re.compile(r"(?<!\d)((?:19|20)\d{2})-(\d{2})(?:-(\d{2}))?(?!\d)")
+_COUNT = rf"(?:(\d{{1,3}})|({_any(COUNTS)}))"
 _AGO = re.compile(
-    r"\b(?:(?:the\s+)?(?:last|past)\s+(\d{1,3})\s+(day|week|month|year)s?|(\d{1,3})\s+(day|week|month|year)s?\s+ago)\b",
+    rf"\b(?:{_COUNT}\s+({_any(UNITS)})\s+ago|(?:vor|hace|il y a)\s+{_COUNT}\s+({_any(UNITS)}))\b", re.IGNORECASE
+)
+_PAST = re.compile(
+    rf"\b(?:last|past|letzten|vergangenen|últimos|últimas|ultimos|ultimas|derniers|dernières)\s+{_COUNT}\s+({_any(UNITS)})\b"
+    rf"|\b{_COUNT}\s+(?:derniers|dernières)\s+({_any(UNITS)})\b",
     re.IGNORECASE,
 )
-_NAMED = {
-    "today": ("day", 0), "heute": ("day", 0), "hoy": ("day", 0), "aujourd'hui": ("day", 0),
-    "yesterday": ("day", 1), "gestern": ("day", 1), "ayer": ("day", 1), "hier soir": ("day", 1),
-    "this week": ("week", 0), "diese woche": ("week", 0), "esta semana": ("week", 0), "cette semaine": ("week", 0),
-    "last week": ("week", 1), "letzte woche": ("week", 1), "la semana pasada": ("week", 1), "la semaine dernière": ("week", 1),
-    "this month": ("month", 0), "diesen monat": ("month", 0), "este mes": ("month", 0), "ce mois": ("month", 0),
-    "last month": ("month", 1), "letzten monat": ("month", 1), "el mes pasado": ("month", 1), "le mois dernier": ("month", 1),
-    "this year": ("year", 0), "dieses jahr": ("year", 0), "este año": ("year", 0), "cette année": ("year", 0),
-    "last year": ("year", 1), "letztes jahr": ("year", 1), "el año pasado": ("year", 1), "l'année dernière": ("year", 1),
-}  # fmt: skip
-_NAMED_PATTERN = re.compile(rf"\b({'|'.join(sorted(map(re.escape, _NAMED), key=len, reverse=True))})\b", re.IGNORECASE)
+_NAMED = re.compile(rf"\b({_any(NAMED)})\b|({_any(NAMED_UNSPACED)})", re.IGNORECASE)
+_MONTH_NAME = _any(MONTHS)
+# "may" and "mars" are words too, so a month counts only behind one of these words, or with its day or year.
+_DAY_MONTH = re.compile(
+    rf"\b(\d{{1,2}})(?:st|nd|rd|th|er|º|\.)?\s+(?:of\s+|de\s+)?({_MONTH_NAME})\b(?:,?\s+(?:of\s+|de\s+)?((?:19|20)\d{{2}})\b)?",
+    re.IGNORECASE,
+)
+_MONTH_DAY = re.compile(
+    rf"\b({_MONTH_NAME})\s+(\d{{1,2}})(?:st|nd|rd|th)?(?!\d)(?:,?\s+((?:19|20)\d{{2}})\b)?", re.IGNORECASE
+)
+_MONTH_YEAR = re.compile(rf"\b({_MONTH_NAME})\s+(?:of\s+|de\s+)?((?:19|20)\d{{2}})\b", re.IGNORECASE)
+_MONTH = re.compile(rf"(?<!\w)({_LEADING})\s+({_MONTH_NAME})\b", re.IGNORECASE)
+_WEEKDAY = re.compile(rf"\b(?:on|last|am|letzten|el|since|seit|desde)\s+({_any(WEEKDAYS)})\b", re.IGNORECASE)
+_YEAR = re.compile(rf"(?<!\w)(?:{_LEADING}|im jahr)\s+((?:19|20)\d{{2}})(?![\d-])", re.IGNORECASE)
+_HAN_DATE = re.compile(
+    rf"(?:((?:19|20)\d{{2}})[年년]\s*)?(?:(\d{{1,2}}|{_any(HAN_NUMBERS)})[月월]\s*)(?:(\d{{1,2}})[日号일])?"
+)
+_HAN_YEAR = re.compile(r"((?:19|20)\d{2})[年년]")
+_HAN_AGO = re.compile(r"(\d{1,3})\s*(天|日|周|週間|个月|か月|ヶ月|年)\s*前")
+_HAN_UNITS = {
+    "天": "day",
+    "日": "day",
+    "周": "week",
+    "週間": "week",
+    "个月": "month",
+    "か月": "month",
+    "ヶ月": "month",
+    "年": "year",
+}
+_BOUND = re.compile(
+    rf"(?:^|(?<=\W))(?:({_any(ONWARD)})|({_any(AFTER)})|({_any(BEFORE)})|({_any(UP_TO)}))\s+(?:the\s+|dem\s+|el\s+|le\s+)?$",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(rf"(?:^|(?<=\W))(?:{_any(BETWEEN)})\s+$", re.IGNORECASE)
+_AND = re.compile(rf"\s+(?:{_any(AND)})\s+", re.IGNORECASE)
+#: Words that are months only in capitals, or where a day or a year stands beside them.
+_WORDS_TOO = frozenset(("may", "march", "mars", "mai"))
 #: As much of a message as is looked at for a time.
 _LOOK = 2_000
+
+#: A stretch of time that a text speaks of, with where it stands in the text.
+_Found = tuple[int, int, Period]
 
 
 def zone_of(name: str | None) -> tzinfo:
@@ -65,13 +94,17 @@ def zone_of(name: str | None) -> tzinfo:
 
 
 def parse_when(text: str | None, timezone: str | None = None) -> datetime | None:
-    """An ISO date or time, or a part of one such as `2026-03`; `None` for anything else."""
+    """An ISO date or time, a part of one such as `2026-03`, or a written date with its year; `None` for anything else."""
     plain = (text or "").strip()
     if re.fullmatch(r"\d{4}(-\d{2})?", plain):
         plain = f"{plain}-01" if "-" in plain else f"{plain}-01-01"
     try:
         found = datetime.fromisoformat(plain)
     except ValueError:
+        dated = _written(plain, datetime.now(UTC), zone_of(timezone)) if re.search(r"\d{4}", plain) else []
+        return dated[0][2].since if dated else None
+    # At either end of the calendar a change of time zone leaves it.
+    if not 1 < found.year < 9_999:
         return None
     return found if found.tzinfo else found.replace(tzinfo=zone_of(timezone))
 
@@ -80,63 +113,135 @@ def period_in(text: str, now: datetime | None = None, timezone: str | None = Non
     """The stretch of time a message speaks of; open on both sides when it speaks of none."""
     zone, head = zone_of(timezone), text[:_LOOK]
     today = (now or datetime.now(UTC)).astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (
-        _dated(head, zone)
-        or _counted(head, today)
-        or _called(head, today)
-        or _month(head, today)
-        or _in_year(head, zone)
-        or Period()
-    )
+    found = _stretches(head, today, zone)
+    if not found:
+        return ALWAYS
+    start, end, period = found[0]
+    if len(found) > 1 and _AND.fullmatch(head[end : found[1][0]]) and _BETWEEN.search(head[:start]):
+        return Period(period.since, found[1][2].until)
+    return _bounded(head[:start], period)
 
 
-def _dated(text: str, zone: tzinfo) -> Period | None:
-    match = _DAY.search(text)
-    if match is None:
-        return None
+def _bounded(before: str, period: Period) -> Period:
+    """The period as the word before it means it."""
+    match = _BOUND.search(before)
+    if match is None or period.until is None:
+        return period
+    onward, after, earlier, _ = match.groups()
+    if onward or after:
+        return Period(period.since if onward else period.until, None)
+    return Period(None, period.since if earlier else period.until)
+
+
+def _stretches(text: str, today: datetime, zone: tzinfo) -> list[_Found]:
+    """Every time in a text, in order; of those that overlap the first and longest."""
+    found = [
+        *_iso(text, zone),
+        *_counted(text, today),
+        *_called(text, today),
+        *_written(text, today, zone),
+        *_weekday(text, today),
+        *_unspaced(text, today, zone),
+    ]
+    kept: list[_Found] = []
+    for one in sorted(found, key=lambda one: (one[0], -one[1])):
+        if not kept or one[0] >= kept[-1][1]:
+            kept.append(one)
+    return kept
+
+
+def _iso(text: str, zone: tzinfo) -> Iterator[_Found]:
+    for match in _ISO.finditer(text):
+        yield from _dated(match, int(match[1]), int(match[2]), int(match[3]) if match[3] else None, zone)
+
+
+def _dated(
+    match: re.Match[str], year: int, month: int, day: int | None, zone: tzinfo, group: int = 0
+) -> Iterator[_Found]:
+    """The day or month that a match speaks of, if there is such a one."""
     try:
-        start = datetime(int(match[1]), int(match[2]), int(match[3] or 1), tzinfo=zone)
+        start = datetime(year, month, day or 1, tzinfo=zone)
     except ValueError:
-        return None
-    return Period(start, _step(start, "day" if match[3] else "month", 1))
+        return
+    yield match.start(group), match.end(), Period(start, _step(start, "day" if day else "month", 1))
 
 
-def _counted(text: str, today: datetime) -> Period | None:
-    match = _AGO.search(text)
-    if match is None:
-        return None
-    if match[1]:
-        return Period(_step(today, match[2].lower(), -int(match[1])), None)
-    start = _step(today, match[4].lower(), -int(match[3]))
-    return Period(start, _step(start, match[4].lower(), 1))
+def _counted(text: str, today: datetime) -> Iterator[_Found]:
+    for match in _AGO.finditer(text):
+        count, unit = _count_and_unit(match)
+        start = _step(today, unit, -count)
+        yield match.start(), match.end(), Period(start, _step(start, unit, 1))
+    for match in _PAST.finditer(text):
+        count, unit = _count_and_unit(match)
+        yield match.start(), match.end(), Period(_step(today, unit, -count), None)
+    for match in _HAN_AGO.finditer(text):
+        unit = _HAN_UNITS[match[2]]
+        start = _step(today, unit, -int(match[1]))
+        yield match.start(), match.end(), Period(start, _step(start, unit, 1))
 
 
-def _called(text: str, today: datetime) -> Period | None:
-    match = _NAMED_PATTERN.search(text)
-    if match is None:
-        return None
-    unit, back = _NAMED[match[1].lower()]
-    start = _step(_start_of(today, unit), unit, -back)
-    return Period(start, _step(start, unit, 1))
+def _count_and_unit(match: re.Match[str]) -> tuple[int, str]:
+    number, word, unit = match.groups()[:3] if match[3] else match.groups()[3:]
+    return int(number) if number else COUNTS[word.lower()], UNITS[unit.lower()]
 
 
-def _month(text: str, today: datetime) -> Period | None:
-    match = _MONTH.search(text)
-    if match is None:
-        return None
-    month = _MONTHS[match[1].lower()]
-    year = int(match[2]) if match[2] else today.year - (month > today.month)
-    start = today.replace(year=year, month=month, day=1)
-    return Period(start, _step(start, "month", 1))
+def _called(text: str, today: datetime) -> Iterator[_Found]:
+    for match in _NAMED.finditer(text):
+        unit, back = NAMED[match[1].lower()] if match[1] else NAMED_UNSPACED[match[2]]
+        start = _step(_start_of(today, unit), unit, -back)
+        yield match.start(), match.end(), Period(start, _step(start, unit, 1))
 
 
-def _in_year(text: str, zone: tzinfo) -> Period | None:
-    match = _YEAR.search(text)
-    return (
-        Period(datetime(int(match[1]), 1, 1, tzinfo=zone), datetime(int(match[1]) + 1, 1, 1, tzinfo=zone))
-        if match
-        else None
-    )
+def _written(text: str, today: datetime, zone: tzinfo) -> list[_Found]:
+    """Dates with the name of their month."""
+    found: list[_Found] = []
+    for match in _DAY_MONTH.finditer(text):
+        if _is_month(match[2], text[: match.start()], match[3]):
+            month = MONTHS[match[2].lower()]
+            found += _dated(match, _year(match[3], month, today), month, int(match[1]), zone)
+    for match in _MONTH_DAY.finditer(text):
+        if _is_month(match[1], text[: match.start()], match[3]):
+            month = MONTHS[match[1].lower()]
+            found += _dated(match, _year(match[3], month, today), month, int(match[2]), zone)
+    for match in _MONTH_YEAR.finditer(text):
+        found += _dated(match, int(match[2]), MONTHS[match[1].lower()], None, zone)
+    for match in _MONTH.finditer(text):
+        last = match[1].lower() in ("last", "letzten", "past")
+        month = MONTHS[match[2].lower()]
+        found += _dated(match, _year(None, month, today, last=last), month, None, zone, group=2)
+    for match in _YEAR.finditer(text):
+        start = datetime(int(match[1]), 1, 1, tzinfo=zone)
+        found.append((match.start(1), match.end(), Period(start, _step(start, "year", 1))))
+    return found
+
+
+def _is_month(name: str, before: str, year: str | None) -> bool:
+    """Whether a word that may be a month is one here."""
+    if name.lower() not in _WORDS_TOO or name[0].isupper() or year:
+        return True
+    return re.search(rf"(?:^|\W)(?:{_LEADING}|the|den)\s+$", before, re.IGNORECASE) is not None
+
+
+def _year(said: str | None, month: int, today: datetime, *, last: bool = False) -> int:
+    """The year that is meant: the one said, else of the newest such month."""
+    return int(said) if said else today.year - (month > today.month or (last and month == today.month))
+
+
+def _weekday(text: str, today: datetime) -> Iterator[_Found]:
+    for match in _WEEKDAY.finditer(text):
+        back = (today.weekday() - WEEKDAYS[match[1].lower()]) % 7 or 7
+        start = _step(today, "day", -back)
+        yield match.start(1), match.end(), Period(start, _step(start, "day", 1))
+
+
+def _unspaced(text: str, today: datetime, zone: tzinfo) -> Iterator[_Found]:
+    for match in _HAN_DATE.finditer(text):
+        month = HAN_NUMBERS.get(match[2]) or int(match[2])
+        if 1 <= month <= 12:
+            yield from _dated(match, _year(match[1], month, today), month, int(match[3]) if match[3] else None, zone)
+    for match in _HAN_YEAR.finditer(text):
+        start = datetime(int(match[1]), 1, 1, tzinfo=zone)
+        yield match.start(), match.end(), Period(start, _step(start, "year", 1))
 
 
 def _start_of(day: datetime, unit: str) -> datetime:
@@ -153,9 +258,9 @@ def _step(day: datetime, unit: str, count: int) -> datetime:
         try:
             return day + timedelta(days=count * (7 if unit == "week" else 1))
         except OverflowError:
-            return day.replace(year=1)
+            return day.replace(year=2)
     months = day.year * 12 + day.month - 1 + count * (12 if unit == "year" else 1)
-    year, month = divmod(max(months, 12), 12)
-    first = day.replace(year=min(year, 9_998), month=month + 1, day=1)
-    last = (first.replace(year=first.year + (month == 11), month=(month + 1) % 12 + 1) - timedelta(days=1)).day
+    year, month = divmod(min(max(months, 24), 9_998 * 12 + 11), 12)
+    first = day.replace(year=year, month=month + 1, day=1)
+    last = (first.replace(year=year + (month == 11), month=(month + 1) % 12 + 1) - timedelta(days=1)).day
     return first.replace(day=min(day.day, last))

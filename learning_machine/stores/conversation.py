@@ -77,11 +77,10 @@ class ConversationStore:
         if not standing.question:
             return []
         period = period_in(standing.question.text, standing.now, scope.timezone)
-        params = search_params(MESSAGES, scope, standing, standing.question)
-        return [("search.messages", {**params, "since": period.since, "until": period.until})]
+        return [("search.messages", search_params(MESSAGES, scope, standing, standing.question, period))]
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Conversation | None:
-        ranked = lend(fuse(rows[0], len(standing.question.words), standing.weights), standing.weights)
+        ranked = lend(fuse(rows[0], standing.weights), standing.weights)
         passages = tuple(passage(row) for _, row in ranked[: self.config.max_results])
         return Conversation(passages) if passages else None
 

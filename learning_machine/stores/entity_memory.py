@@ -49,7 +49,7 @@ class EntityMemoryStore(LedgerStore):
         period = period_in(text, standing.now, scope.timezone)
         return [
             ("entities.named", self._named(scope, standing, mentions(text), period)),
-            ("search.learnings", search_params(self.learning_type, scope, standing, standing.question)),
+            ("search.learnings", search_params(self.learning_type, scope, standing, standing.question, period)),
         ]
 
     def _named(
@@ -70,7 +70,7 @@ class EntityMemoryStore(LedgerStore):
         entities = entities_from(rows[0])
         known = {item.id for entity in entities for item in (*entity.facts, *entity.events)}
         known |= {row["id"] for row in rows[0]}
-        ranked = fuse(rows[1], len(standing.question.words), standing.weights)
+        ranked = fuse(rows[1], standing.weights)
         found = tuple(Item.from_row(row) for _, row in ranked if row["id"] not in known and row["kind"] != ENTITY)
         data = EntityMemory(entities, found[: self.config.max_results])
         return data if data else None

@@ -18,8 +18,8 @@ _FLOOR = 0.1
 class Weights:
     """How candidates are scored. `words` and meaning share 1; `neighbours` is the part a neighbour lends.
 
-    `enough_meaning`: cosine from which meaning alone is a reason to recall. `enough_words`: the share of the query's
-    words from which matching words alone are.
+    `enough_meaning`: cosine from which meaning alone is a reason to recall. `enough_words`: the share of the question's
+    words, rare ones counting more, from which words alone are.
     """
 
     words: float = 0.5
@@ -28,9 +28,9 @@ class Weights:
     enough_words: float = 0.34
 
 
-def fuse(rows: Sequence[Mapping[str, Any]], asked: int, weights: Weights) -> list[tuple[float, Mapping[str, Any]]]:
-    """The rows worth recalling, best first, with their scores. `asked`: how many words the query has."""
-    worth = [row for row in rows if is_relevant(row, asked, weights)]
+def fuse(rows: Sequence[Mapping[str, Any]], weights: Weights) -> list[tuple[float, Mapping[str, Any]]]:
+    """The rows worth recalling, best first, with their scores."""
+    worth = [row for row in rows if is_relevant(row, weights)]
     words = scaled({index: row["words"] for index, row in enumerate(worth) if row["words"]})
     meaning = scaled({index: row["meaning"] for index, row in enumerate(worth) if row["meaning"] is not None})
     scored = [
@@ -40,9 +40,9 @@ def fuse(rows: Sequence[Mapping[str, Any]], asked: int, weights: Weights) -> lis
     return sorted(scored, key=lambda pair: (-pair[0], -pair[1]["id"]))
 
 
-def is_relevant(row: Mapping[str, Any], asked: int, weights: Weights) -> bool:
+def is_relevant(row: Mapping[str, Any], weights: Weights) -> bool:
     """The floor: enough of the question's words, or enough of its meaning. Nothing is better than the least bad five."""
-    by_words = row["matched"] > 0 and row["matched"] >= weights.enough_words * asked
+    by_words = row["covered"] > 0 and row["covered"] >= weights.enough_words
     return by_words or (row["meaning"] or 0.0) >= weights.enough_meaning
 
 

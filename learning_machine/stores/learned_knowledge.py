@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from learning_machine.state.changes import Add, Change, Refused, Revise
 from learning_machine.state.config import LearnedKnowledgeConfig, StoreConfig
+from learning_machine.state.entities import ALWAYS, Period
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.items import Item
 from learning_machine.state.knowledge import Insight, Knowledge
@@ -38,7 +39,7 @@ class LearnedKnowledgeStore(LedgerStore):
         return [("search.learnings", search_params(self.learning_type, scope, standing, standing.question))]
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Knowledge | None:
-        ranked = fuse(rows[0], len(standing.question.words), standing.weights)[: self.config.max_results]
+        ranked = fuse(rows[0], standing.weights)[: self.config.max_results]
         items = tuple(Item.from_row(row) for _, row in ranked)
         insights = tuple(
             Insight.of(item, row["namespace"], score) for item, (score, row) in zip(items, ranked, strict=True)
@@ -96,12 +97,16 @@ def shown(insight: Insight) -> str:
     return f"{insight.learning} (applies to: {one_line(insight.context)})" if insight.context else insight.learning
 
 
-def search_params(source: str, scope: Scope, standing: Standing, question: Question) -> dict[str, Any]:
+def search_params(
+    source: str, scope: Scope, standing: Standing, question: Question, period: Period = ALWAYS
+) -> dict[str, Any]:
     """What a search of one source wants to know."""
     return {
         "source": source,
         "session": scope.session_id,
         "here": list(standing.here),
+        "since": period.since,
+        "until": period.until,
         "candidates": CANDIDATES,
         **question.params(),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 
@@ -54,15 +55,19 @@ class Ledger:
 
     def _write(self, changes: Sequence[Change | Refused], scope: Scope, source: Source) -> list[Receipt]:
         with self.database.transaction(access_of(scope, timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
-            return Writing(transaction, scope, source).run([self._redacted(change) for change in changes])
+            return Writing(transaction, scope, source).run([self._redacted(change, scope) for change in changes])
 
-    def _redacted(self, change: Change | Refused) -> Change | Refused:
-        """The change with secrets taken out of everything that would be stored."""
-        fields = {
+    def _redacted(self, change: Change | Refused, scope: Scope) -> Change | Refused:
+        """The change with secrets taken out of everything that would be stored. The scope's own ids are not text."""
+        fields: dict[str, Any] = {
             name: map_text(self.redact, getattr(change, name))
-            for name in ("text", "value", "quote", "name", "subject")
-            if getattr(change, name, None)
+            for name in ("text", "value", "quote", "name", "subject", "target", "index")
+            if getattr(change, name, None) not in (None, "", scope.user_id, scope.session_id)
         }
+        for name in ("about", "towards"):
+            if ref := getattr(change, name, None):
+                aliases = tuple(self.redact(alias) for alias in ref.aliases)
+                fields[name] = replace(ref, name=self.redact(ref.name), aliases=aliases)
         return replace(change, **fields) if fields else change
 
 

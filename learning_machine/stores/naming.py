@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
-from learning_machine.state.changes import Add
+from learning_machine.state.changes import Add, Refused
 from learning_machine.state.entities import EntityRef
 from learning_machine.state.messages import clean_text
 from learning_machine.stores.deciding import lock_key
 from learning_machine.stores.postgres.database import Row, Transaction
-from learning_machine.stores.resolving import Known, Resolution, lookup_keys, name_key, resolve
+from learning_machine.stores.resolving import Known, Resolution, folded, lookup_keys, name_key, resolve
 
 ENTITY = "entity"
 
@@ -22,28 +22,47 @@ Save = Callable[[Add, int], Any]
 class Naming:
     """The names of one store in one space, for one transaction."""
 
-    def __init__(self, transaction: Transaction, space: int, store: str, save: Save) -> None:
-        self.transaction, self.space, self.store, self.save = transaction, space, store, save
+    def __init__(self, transaction: Transaction, space: int, store: str, save: Save, place: Row) -> None:
+        self.transaction, self.space, self.store, self.save, self.place = transaction, space, store, save, place
 
     def lock_keys(self, refs: Sequence[EntityRef]) -> list[int]:
-        """The locks of the names: who makes a thing by a name holds it."""
-        return [lock_key(self.space, self.store, "name", name_key(ref.name)) for ref in refs]
+        """The locks of the names: who makes a thing by a name, in whatever spelling, holds it."""
+        names = [name for ref in refs for name in (ref.name, *ref.aliases)]
+        return [lock_key(self.space, self.store, "name", folded(name_key(name))) for name in names]
 
-    def subject(self, ref: EntityRef) -> str | Resolution:
-        """The id of the thing meant, made if need be; a `Resolution` when the name could mean several."""
+    def subject(self, ref: EntityRef) -> str | Refused:
+        """The id of the thing meant, made if need be; refused with the options when the name could mean several."""
+        if not name_key(ref.name):
+            return Refused(store=self.store, reason=f"{ref.name!r} names nothing")
         rows = {row["slot"]: row for row in self._rows(ref)}
         found = resolve(ref, [known(row) for row in rows.values()])
         if found.ambiguous:
-            return found
+            return Refused(store=self.store, reason=which(ref, found))
+        if (alias := self._taken(ref, found.known.id if found.known else "")) is not None:
+            return Refused(store=self.store, reason=f"{alias!r} is the name of something else already")
         if found.known is None:
             return self._make(ref)
-        if found.gains_type or self._has_news(ref, rows[found.known.id]):
-            self._renew(ref, rows[found.known.id])
+        row = rows[found.known.id]
+        # What was learned of it on a branch left behind does not count here: it is learned anew, under the same id.
+        if found.gains_type or not row["counts"] or self._has_news(ref, row):
+            self._renew(ref, row)
         return found.known.id
+
+    def current(self, ref: EntityRef, subject: str) -> Row:
+        """What the thing is called now, and what it is."""
+        return next(row for row in self._rows(ref) if row["slot"] == subject)
+
+    def _taken(self, ref: EntityRef, subject: str) -> str | None:
+        """An alias that already names something else with which the thing would be confused from then on."""
+        for alias in ref.aliases:
+            others = [row for row in self._rows(EntityRef(alias)) if row["exact"] and row["slot"] != subject]
+            if any(not ref.type or row["value"].get("type", "") in ("", ref.type) for row in others):
+                return alias
+        return None
 
     def _rows(self, ref: EntityRef) -> list[Row]:
         params = {"space": self.space, "store": self.store, "keys": lookup_keys(ref.name), "exact": name_key(ref.name)}
-        return self.transaction.all("entities.by_name", params)
+        return self.transaction.all("entities.by_name", {**params, **self.place})
 
     def _make(self, ref: EntityRef) -> str:
         slot = f"{ENTITY}-{uuid4().hex[:16]}"

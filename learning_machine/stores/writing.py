@@ -26,13 +26,15 @@ from learning_machine.stores.deciding import (
     says_the_same,
 )
 from learning_machine.stores.indexing import Vectors, index, index_names, unindex, weights
-from learning_machine.stores.naming import ENTITY, Naming, which
+from learning_machine.stores.naming import ENTITY, Naming
 from learning_machine.stores.postgres.database import Row, Transaction
-from learning_machine.stores.resolving import Resolution, index_keys, name_key
+from learning_machine.stores.resolving import index_keys
 from learning_machine.stores.spaces import own_space, space_for
 
 #: Longest text of one learning, in characters. Beyond it a change is refused, with the reason.
 MAX_TEXT = 20_000
+#: Longest name, kind, subject or slot: what an index surely holds.
+MAX_NAME = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +74,26 @@ class Planned:
     shared: bool
     target: str = ""
 
+    def key(self, text: str, value: Any) -> str:
+        """The key of some content here. Named slots may hold the same content; what has none of its own stands once."""
+        name = self.name if self.slot.startswith("=") else f"{self.name}\0{self.slot}"
+        # A connection is told by its end, however that was spelled.
+        return content_key(self.kind, name, self.target or text, value)
+
 
 def refs_of(change: Add) -> list[EntityRef]:
     """The things a change names."""
     return [ref for ref in (change.about, change.towards) if ref is not None]
+
+
+def too_long(change: Change) -> str | None:
+    """What of a change is longer than can be kept, in words."""
+    if len(getattr(change, "text", "")) > MAX_TEXT:
+        return f"longer than {MAX_TEXT:,} characters; write it shorter"
+    names = [getattr(change, name, None) for name in ("kind", "name", "subject", "target", "slot")]
+    names += [name for ref in (refs_of(change) if isinstance(change, Add) else ()) for name in (ref.name, *ref.aliases)]
+    longest = max((len(name) for name in names if name), default=0)
+    return f"a name in it is longer than {MAX_NAME} characters; use a shorter one" if longest > MAX_NAME else None
 
 
 class Writing:
@@ -94,6 +112,7 @@ class Writing:
         if self.source.reads and not self._mark_read():
             return []
         self._stand()
+        changes = [self._fitting(change) for change in changes]
         targets = self._targets(changes)
         named = self._name(changes)
         planned = [self._plan(change, targets) for change in named]
@@ -120,6 +139,10 @@ class Writing:
             },
         )
 
+    def _fitting(self, change: Change | Refused) -> Change | Refused:
+        reason = None if isinstance(change, Refused) else too_long(change)
+        return change if reason is None else Refused(store=change.store, reason=reason)
+
     # --- names to things ----------------------------------------------------------------------------------------------
 
     def _name(self, changes: Sequence[Change | Refused]) -> list[Change | Refused]:
@@ -133,22 +156,24 @@ class Writing:
 
     def _naming(self, change: Add) -> Naming | None:
         space = self._space_of(change)
-        return None if isinstance(space, Receipt) else Naming(self.transaction, space, change.store, self._save_entity)
+        if isinstance(space, Receipt):
+            return None
+        place = {"session": self.scope.session_id, "here": list(self.source.here)}
+        return Naming(self.transaction, space, change.store, self._save_entity, place)
 
     def _named(self, change: Change | Refused, naming: Naming | None) -> Change | Refused:
         if naming is None or not isinstance(change, Add):
             return change
-        found: dict[str, str] = {}
+        found: dict[str, Any] = {}
         for field_name, ref in (("subject", change.about), ("target", change.towards)):
-            if ref is None:
-                continue
-            if not name_key(ref.name):
-                return Refused(store=change.store, reason=f"{ref.name!r} names nothing")
-            subject = naming.subject(ref)
-            if isinstance(subject, Resolution):
-                return Refused(store=change.store, reason=which(ref, subject))
-            found[field_name] = subject
-        return replace(change, **found)  # type: ignore[arg-type]
+            subject = naming.subject(ref) if ref is not None else ""
+            if isinstance(subject, Refused):
+                return subject
+            found |= {field_name: subject} if ref is not None else {}
+        if change.kind == ENTITY and change.about is not None:
+            row = naming.current(change.about, found["subject"])
+            found |= {"name": row["name"], "text": row["name"], "value": row["value"]}
+        return replace(change, **found)
 
     def _save_entity(self, change: Add, space: int) -> None:
         plan = Planned(change, space, "", change.slot or "", change.kind, change.name, space != self.own)
@@ -164,14 +189,12 @@ class Writing:
     def _plan(self, change: Change | Refused, targets: Mapping[int, Row]) -> Planned | Receipt:
         if isinstance(change, Refused):
             return Receipt(status="refused", store=change.store, reason=change.reason)
-        if isinstance(change, Add | Revise) and len(change.text) > MAX_TEXT:
-            return self._refuse(change, f"longer than {MAX_TEXT:,} characters; write it shorter")
         if isinstance(change, Add):
             return self._plan_add(change)
         row = targets.get(id_of(change.handle) or -1)
         if row is None or change.store not in ("", row["store"]):
             return self._refuse(change, f"there is nothing with the handle {clean_text(change.handle)[:20]}")
-        shared = row["space"] != self.own
+        change, shared = replace(change, store=row["store"]), row["space"] != self.own
         return Planned(
             change, row["space"], row["subject"], row["slot"], row["kind"], row["name"], shared, row["target"]
         )
@@ -180,14 +203,14 @@ class Writing:
         number = self._space_of(change)
         if isinstance(number, Receipt):
             return number
-        key = content_key(change.kind, clean_text(change.name), clean_text(change.text), clean_value(change.value))
+        kind, name, subject = clean_text(change.kind), clean_text(change.name), clean_text(change.subject)
+        key = content_key(kind, name, clean_text(change.target or change.text), clean_value(change.value))
         # What has no slot of its own gets one from its content, so that two who add the same take the same lock.
-        slot = change.slot or f"={key}"
-        subject, name = clean_text(change.subject), clean_text(change.name)
+        slot = clean_text(change.slot or f"={key}")
         if change.kind == ENTITY and not change.slot:
             # A thing said to exist has been found or made by its name already.
             subject, slot = "", change.subject
-        return Planned(change, number, subject, slot, change.kind, name, number != self.own, change.target)
+        return Planned(change, number, subject, slot, kind, name, number != self.own, clean_text(change.target))
 
     def _space_of(self, change: Add) -> int | Receipt:
         """The id of the space a change goes to, or why it cannot."""
@@ -216,10 +239,13 @@ class Writing:
         change = plan.change
         text = clean_text(getattr(change, "text", "")).strip()
         value = clean_value(getattr(change, "value", None))
-        key = content_key(plan.kind, plan.name, text, value)
+        key = plan.key(text, value)
         quote = self.witness.find(change.quote)
         origin = self._origin(quote)
-        self._settle(plan, key)
+        place = self._place(plan, key)
+        if isinstance(change, Revise) and place != plan.slot:
+            return self._merge(plan, change)
+        plan.slot = place
         incumbent = Incumbent.of(self._rows(plan))
         if isinstance(change, Add) and not change.slot and incumbent.active and incumbent.content_key != key:
             # The place was made for this content, but has been revised to other content since.
@@ -230,21 +256,37 @@ class Writing:
             return self._save(plan, key, text, origin, quote, incumbent, "pending")
         if not incumbent.active and (twin := self._twin(plan)) is not None:
             return self._support(plan, Incumbent(id=twin["id"]), text, quote)
-        outcome = decide(incumbent, key, TRUST[origin], actor=self.actor, shared=plan.shared)
+        outcome = self._decide(plan, incumbent, key, origin)
         if outcome == "known":
             return self._support(plan, incumbent, text, quote)
         return self._save(plan, key, text, origin, quote, incumbent, outcome)
+
+    def _decide(self, plan: Planned, incumbent: Incumbent, key: str, origin: Origin) -> Outcome:
+        """What becomes of a claim. What a thing is called only grows, so nobody contradicts anybody there."""
+        if plan.kind == ENTITY and isinstance(plan.change, Add):
+            return "known" if incumbent.active and incumbent.content_key == key else "save"
+        return decide(incumbent, key, TRUST[origin], actor=self.actor, shared=plan.shared)
 
     def _origin(self, quote: Quote | None) -> Origin:
         """The user's own words raise an inference to what the user said; nothing else does."""
         own_words = quote is not None and quote.role == "user" and self.source.origin is Origin.INFERENCE
         return Origin.USER if own_words else self.source.origin
 
-    def _settle(self, plan: Planned, key: str) -> None:
-        """What stands without a slot of its own goes where the same content already stands."""
+    def _merge(self, plan: Planned, change: Revise) -> Receipt:
+        """A revision to what another learning says already: that one stands, and this one goes."""
+        same = {name: getattr(change, name) for name in ("store", "quote", "since")}
+        gone = self._write_one(replace(plan, change=Retire(handle=change.handle, **same)))
+        if gone.status != "saved":
+            return gone
+        content = {name: getattr(change, name) for name in ("text", "value", "index")}
+        stays = self._write_one(replace(plan, change=Add(kind=plan.kind, **content, **same)))
+        return replace(stays, replaced=gone.replaced)
+
+    def _place(self, plan: Planned, key: str) -> str:
+        """The slot to write to: what has none of its own goes where the same content already stands."""
         change = plan.change
         if isinstance(change, Retire) or (isinstance(change, Add) and change.slot):
-            return
+            return plan.slot
         row = self.transaction.one(
             "ledger.same_content",
             {
@@ -255,8 +297,7 @@ class Writing:
                 "content_key": key,
             },
         )
-        if row is not None:
-            plan.slot = row["slot"]
+        return plan.slot if row is None else str(row["slot"])
 
     def _twin(self, plan: Planned) -> Row | None:
         """A learning that says the same in other words."""
@@ -273,6 +314,8 @@ class Writing:
                 "lexemes": words,
                 "model": self.source.vectors.model,
                 "vector": self.source.vectors.of(change.index),
+                "session": self.scope.session_id,
+                "here": list(self.source.here),
             },
         )
         return next((row for row in rows if says_the_same(change.text, row["text"], row["meaning"])), None)
@@ -325,6 +368,7 @@ class Writing:
                 "name": plan.name,
                 "value": None if value is None else Jsonb(value),
                 "text": text,
+                "found_by": clean_text(getattr(change, "index", "")) or None,
                 "content_key": key,
                 "origin": origin.value,
                 "trust": TRUST[origin],

@@ -15,7 +15,8 @@ from learning_machine.state.changes import Add, Change, Receipt, Retire, Revise
 from learning_machine.state.items import Item
 from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
-from learning_machine.stores.ledger import Ledger, Source
+from learning_machine.stores.ledger import Ledger
+from learning_machine.stores.writing import Source
 from learning_machine.stores.ledger_store import LedgerStore
 from learning_machine.stores.postgres.database import Access, Database
 from learning_machine.stores.postgres.migrate import prepare
@@ -66,6 +67,12 @@ class Gate:
         """What recall reads, oldest first."""
         store = SessionNotes if user is None else Notes
         return store(ledger=self.ledger).recall(user_id=user, **scope) or ()
+
+    def about(self, subject: str) -> tuple[Item, ...]:
+        """The same of another subject than the user."""
+        store = Notes(ledger=self.ledger)
+        store.subject = lambda scope: subject  # type: ignore[method-assign]
+        return store.recall(user_id="alice", session_id=subject) or ()
 
     def texts(self, user: str | None = "alice", **scope: Any) -> list[str]:
         return [item.text for item in self.current(user, **scope)]

@@ -9,6 +9,7 @@ import pytest
 
 from learning_machine.errors import MissingScope
 from learning_machine.state.changes import Add, Origin, Refused, Retire, Revise
+from learning_machine.state.entities import EntityRef
 from learning_machine.state.modes import LearningMode
 
 MAX_TEXT = 20_000
@@ -458,7 +459,7 @@ def test_too_long(gate: Any, see: Any) -> None:
     assert gate.texts() == ["likes tea", "short"]
 
 
-@pytest.mark.parametrize("field", ["name", "subject", "slot", "kind"])
+@pytest.mark.parametrize("field", ["name", "subject", "target", "slot", "kind"])
 def test_too_long_a_name(gate: Any, field: str) -> None:
     """A name that no index could hold is refused by itself."""
     long = "".join(chr(0x4E00 + (number * 7919) % 20_000) for number in range(5_000))
@@ -489,3 +490,27 @@ def test_redaction_of_numbers(make_gate: Any, see: Any) -> None:
     gate.add("card 4111111111111111", value={"card": 4111111111111111, "year": 2030})
     assert see("select value from learning") == [{"value": {"card": "[card]", "year": 2030}}]
     assert "4111111111111111" not in json.dumps(see("select * from change"), default=str)
+
+
+def test_redaction_of_names(make_gate: Any, see: Any) -> None:
+    """Nor does a secret stay in the name of a thing, or in what search finds it by."""
+    gate = make_gate(redact=lambda text: text.replace("hunter2", "[secret]"))
+    acme = EntityRef("hunter2 inc", "company", aliases=("hunter2 ltd",))
+    fields: dict[str, Any] = {"store": "notes", "kind": "fact", "text": "sells locks"}
+    assert gate.write(Add(**fields, about=acme, index="hunter2 sells locks"))[0].status == "saved"
+    for table in ("learning", "change", "posting"):
+        assert "hunter2" not in json.dumps(see(f"select * from {table}"), default=str)
+
+
+def test_too_long_a_name_of_a_thing(gate: Any) -> None:
+    """A thing cannot have a name of a page."""
+    [receipt] = gate.write(Add(store="notes", kind="fact", text="x", about=EntityRef("n" * 501)))
+    assert receipt.status == "refused" and "500" in receipt.reason
+
+
+def test_redaction_leaves_the_session_alone(make_gate: Any) -> None:
+    """A session whose id looks like a secret is still the same session."""
+    gate = make_gate(redact=lambda text: text.replace("4111111111111111", "[card]"))
+    gate.add("about 4111111111111111", subject="4111111111111111", session="4111111111111111")
+    assert gate.texts(session_id="4111111111111111") == []  # what is about the user has another subject
+    assert [(item.subject, item.text) for item in gate.about("4111111111111111")] == [("4111111111111111", "about [card]")]

@@ -11,7 +11,7 @@ import pytest
 from learning_machine.errors import WriteFailed
 from learning_machine.state.changes import Add
 from learning_machine.state.scope import Scope
-from learning_machine.stores.ledger import Source
+from learning_machine.stores.writing import Source
 
 ALICE = Scope(user_id="alice", session_id="s1")
 

@@ -17,7 +17,8 @@ from pydantic import BaseModel, create_model
 from learning_machine.state.config import UserProfileConfig
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.scope import Scope
-from learning_machine.stores.ledger import Ledger, Source
+from learning_machine.stores.ledger import Ledger
+from learning_machine.stores.writing import Source
 from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.user_profile import UserProfileStore

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from learning_machine.errors import ConfigurationError, DatabaseUnavailable
 from learning_machine.stores.postgres.queries import query
 
+T = TypeVar("T")
 Row = dict[str, Any]
 Params = Mapping[str, Any]
 #: A URL, a pool, or a function that says which when the first connection is needed.
@@ -175,7 +177,8 @@ class Database:
                     yield connection
                 finally:
                     connection.prepare_threshold, connection.row_factory = before[1:]
-                    if not before[0] and not connection.closed and connection.info.transaction_status == 0:
+                    with suppress(psycopg.OperationalError):  # a lost connection is the pool's to replace
+                        _settle(connection)
                         connection.autocommit = before[0]
         except (PoolTimeout, psycopg.OperationalError) as error:
             if is_outage(error):
@@ -193,14 +196,24 @@ class Database:
     @contextmanager
     def transaction(self, access: Access) -> Iterator[Transaction]:
         """A transaction as someone: committed at the end, rolled back by an exception."""
-        with self.connection() as connection, connection.transaction():
+        with ExitStack() as stack:
+            yield self._on_a_live_one(lambda: self._begin(stack, access))
+
+    def _begin(self, stack: ExitStack, access: Access) -> Transaction:
+        with ExitStack() as opened:
+            connection = opened.enter_context(self.connection())
+            opened.enter_context(connection.transaction())
             connection.execute(query("access.enter"), self._enter(access))
             if access.spaces is None:
                 connection.execute(query("access.spaces"))
-            yield Transaction(connection)
+            stack.push(opened.pop_all())
+            return Transaction(connection)
 
     def read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
         """The rows of several named queries, in one network round trip."""
+        return self._on_a_live_one(lambda: self._read(access, queries))
+
+    def _read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
         with self.connection() as connection:
             with connection.pipeline():
                 connection.execute("begin read only")
@@ -210,6 +223,19 @@ class Database:
                 cursors = [connection.execute(query(name), params) for name, params in queries]
                 connection.execute("commit")
             return [cursor.fetchall() for cursor in cursors]
+
+    def _on_a_live_one(self, step: Callable[[], T]) -> T:
+        """The step, a second time where the connection turned out dead: a restart leaves dead ones in the pool.
+
+        Looking at each before it is used would cost every call a round trip.
+        """
+        try:
+            return step()
+        except DatabaseUnavailable as error:
+            if self._pool is None or isinstance(error.__cause__, PoolTimeout):
+                raise
+            self._pool.check()
+            return step()
 
     def _enter(self, access: Access) -> Row:
         # Without a user the session's own space is open; with one, what a session holds lies in the user's.
@@ -226,6 +252,12 @@ class Database:
     def use(self, **names: str) -> None:
         """Take over what the set-up found out about roles and schemas."""
         self.names = replace(self.names, **names)
+
+
+def _settle(connection: psycopg.Connection[Any]) -> None:
+    """End what a failed statement left open; after an error in a pipeline only this heals the connection."""
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        connection.rollback()
 
 
 def check_schema(schema: str) -> str:

@@ -1,6 +1,6 @@
 -- What the two roles may do, said again after every migration. {app} reads and writes under row-level security;
 -- {admin} sees every space and is used by migrate, erase, export-all and audit alone.
-grant usage on schema {schema}, {jobs} to {app}, {admin};
+grant usage on schema {schema}, {jobs}, {vector_schema} to {app}, {admin};
 
 grant select, insert on all tables in schema {schema} to {app};
 revoke insert on {schema}.schema_version, {schema}.queue_version from {app};

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import LiteralString, cast
@@ -62,8 +62,8 @@ def standing(connection: psycopg.Connection[DictRow], names: Names) -> Row:
     params = {
         "app": names.app,
         "admin": names.admin,
-        "versions": f"{names.schema}.schema_version",
-        "jobs": f"{names.jobs}.procrastinate_jobs",
+        "schema": names.schema,
+        "jobs": names.jobs,
     }
     return cast(Row, connection.execute(query("access.standing"), params).fetchone())
 
@@ -93,11 +93,16 @@ def applied(database: Database) -> list[str]:
     """The names of the migrations the database has."""
     with database.connection() as connection:
         found = standing(connection, database.names)
-        return [row["name"] for row in _versions(connection, database.names)] if found["migrated"] else []
+        return [row["name"] for row in _versions(connection, database.names, found)] if found["migrated"] else []
 
 
-def _versions(connection: psycopg.Connection[DictRow], names: Names) -> list[Row]:
+def _versions(connection: psycopg.Connection[DictRow], names: Names, found: Row) -> list[Row]:
+    """The versions, read as ourselves where we may, else in the library's role."""
+    if not found["may_enter"] and not found["is_app"]:
+        raise DatabaseUnsuitable(_remedy(found, names, f"it may not use the schema {names.schema!r}"))
     with connection.transaction():
+        if not found["may_enter"]:
+            connection.execute("select set_config('role', %s, true)", (names.app,))
         connection.execute("select set_config('search_path', %s, true)", (names.search_path,))
         return connection.execute(query("migrate.versions")).fetchall()
 
@@ -106,14 +111,16 @@ def _up_to_date(connection: psycopg.Connection[DictRow], names: Names, found: Ro
     """Whether nothing is missing. A database ahead of us is fine until it says that code this old may not run."""
     if not (found["migrated"] and found["has_queue"]):
         return False
-    rows = _versions(connection, names)
+    rows = _versions(connection, names, found)
     oldest = max((row["oldest_code"] for row in rows), default=0)
     if oldest > code_level():
         raise SchemaTooNew(
             f"The database needs code of level {oldest} or newer; this code is at level {code_level()}. "
             "Upgrade langgraph-learning-machine here."
         )
-    return {row["version"] for row in rows} >= {migration.version for migration in migrations()}
+    # Roles that were made after the migrations have been granted nothing yet.
+    granted = found["granted"] is not False
+    return granted and {row["version"] for row in rows} >= {migration.version for migration in migrations()}
 
 
 # --- migrating --------------------------------------------------------------------------------------------------------
@@ -122,6 +129,7 @@ def _up_to_date(connection: psycopg.Connection[DictRow], names: Names, found: Ro
 def _migrate(connection: psycopg.Connection[DictRow], names: Names) -> Row:
     try:
         _in_lock(connection, names, _provide)
+        names = replace(names, vector_schema=standing(connection, names)["vector_schema"])
         for migration in migrations():
             _in_lock(connection, names, _apply, migration)
         _in_lock(connection, names, _apply_queue)
@@ -169,6 +177,8 @@ def _apply(connection: psycopg.Connection[DictRow], names: Names, migration: Mig
         query("migrate.record"),
         {"version": migration.version, "name": migration.name, "oldest_code": migration.oldest_code},
     )
+    # In the same transaction, so that whoever finds the database up to date may use it.
+    _grant(connection, names)
 
 
 def _apply_queue(connection: psycopg.Connection[DictRow], names: Names) -> None:
@@ -187,6 +197,7 @@ def _apply_queue(connection: psycopg.Connection[DictRow], names: Names) -> None:
             text = (files("procrastinate.sql.migrations") / name).read_text("utf-8")
             connection.execute(cast(LiteralString, text))
         connection.execute(query("migrate.record_queue"), {"name": name})
+    _grant(connection, names)
 
 
 def _grant(connection: psycopg.Connection[DictRow], names: Names) -> None:
@@ -200,6 +211,7 @@ def _execute_file(connection: psycopg.Connection[DictRow], names: Names, file: s
         sql.SQL(text).format(
             schema=sql.Identifier(names.schema),
             jobs=sql.Identifier(names.jobs),
+            vector_schema=sql.Identifier(names.vector_schema),
             app=sql.Identifier(names.app),
             admin=sql.Identifier(names.admin),
             schema_name=sql.Literal(names.schema),
@@ -244,6 +256,12 @@ def _check_isolation(database: Database, found: Row) -> None:
         raise DatabaseUnsuitable(_remedy(found, database.names, str(error.diag.message_primary))) from error
     if not row or not row["guarded"]:
         raise DatabaseUnsuitable(_remedy(found, database.names, "this role bypasses row-level security"))
+    if not row["has_vector"]:
+        role = database.names.role if found["is_app"] else found["connected_as"]
+        raise DatabaseUnsuitable(
+            f"The role {role!r} may not use the schema that pgvector lies in. As an administrator of the database, run: "
+            f'GRANT USAGE ON SCHEMA "{database.names.vector_schema}" TO "{role}";'
+        )
 
 
 def _remedy(found: Row, names: Names, problem: str) -> str:
@@ -259,6 +277,8 @@ def _remedy(found: Row, names: Names, problem: str) -> str:
             statements.append(f'GRANT {role} TO "{who}";')
     if not found["migrated"] and not found["may_create_schema"]:
         statements.append(f'GRANT CREATE ON DATABASE "{found["database"]}" TO "{who}";')
+    if not statements:
+        statements.append(f"learning-machine migrate, on the URL of the owner of the schema {names.schema!r}")
     return f"The database does not let {who!r} work safely: {problem}. As an administrator of it, run: " + " ".join(
         statements
     )

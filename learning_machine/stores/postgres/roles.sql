@@ -11,7 +11,9 @@ begin
             exception when duplicate_object or unique_violation then null;
             end;
         end if;
-        if not caller_is_superuser and not pg_has_role(current_user, name, 'member') then
+        -- Since PostgreSQL 16 who makes a role may hand it out, but not enter it before it is granted to them too.
+        if not caller_is_superuser and not pg_has_role(current_user, name,
+                case when current_setting('server_version_num')::int < 160000 then 'member' else 'set' end) then
             execute format('grant %I to current_user', name);
         end if;
     end loop;

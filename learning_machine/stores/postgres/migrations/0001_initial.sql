@@ -73,6 +73,7 @@ create table watermark (
 
 -- One thing learned, for one value. Content never changes after insert; a newer row in the same slot closes it.
 -- true_from/true_to: when it holds in the world. known_from/known_to: when we knew it. `anchor`: the message it came from.
+-- `found_by`: the text that search indexes, so that words and vectors can be made anew; none: it is not searched for.
 create table learning (
     space         bigint not null references space,
     id            bigint generated always as identity,
@@ -84,6 +85,7 @@ create table learning (
     target        text not null default '',
     value         jsonb,
     text          text not null,
+    found_by      text,
     content_key   text not null,
     origin        text not null,
     trust         smallint not null,
@@ -111,6 +113,7 @@ create unique index learning_open_slot on learning (space, store, subject, slot)
     where known_to is null and status in ('active', 'retired');
 create unique index learning_open_content on learning (space, store, subject, kind, content_key)
     where known_to is null and status = 'active';
+create index learning_slot on learning (space, store, subject, slot, id);
 create index learning_subject on learning (space, store, subject, known_from) where known_to is null;
 create index learning_target on learning (space, store, target) where known_to is null and target <> '';
 create index learning_id on learning (id);
@@ -230,49 +233,43 @@ create function standing_line() returns text[] language sql stable parallel safe
     select nullif(current_setting('learning_machine.line', true), '')::text[]
 $$;
 
--- The best of one source by words and by meaning, with both raw scores, which are fused in Python. `word` numbers the
--- query's words: of several lexemes for one word the best counts. A word in a fifth of all texts or more tells little
--- and is left out while a rarer one is there. `+ 0` keeps the vector search exact, whatever index there is.
-create function search_hits(source text, lexemes text[], words int[], model int, query halfvec, candidates int)
-returns table (space bigint, item bigint, words float8, matched bigint, meaning float8) language sql stable as $$
+-- How well the texts of one source fit some words: a score in the manner of BM25, and the share of the words, rare ones
+-- counting more, that a text covers. `word` numbers the words: of several lexemes for one the best counts. A word in a
+-- fifth of all texts or more tells little and is left out while a rarer one is there. Few texts say little about how
+-- rare a word is, so for the share they count as fifty.
+create function word_scores(source text, lexemes text[], words int[])
+returns table (space bigint, item bigint, words float8, covered float8) language sql stable as $$
     with asked as (
         select * from unnest($2, $3) as t (lexeme, word)
     ), size as (
         select count(*)::float8 as texts from (select from posting p where p.source = $1 and p.lexeme = '' limit 50000) as texts_seen
     ), hits as materialized (
-        select p.space, p.item, p.lexeme, a.word, p.weight
-        from asked a join posting p on p.source = $1 and p.lexeme = a.lexeme
+        select p.space, p.item, p.lexeme, p.weight
+        from (select distinct lexeme from asked) a join posting p on p.source = $1 and p.lexeme = a.lexeme
     ), frequency as (
-        select h.lexeme, count(distinct (h.space, h.item))::float8 as df from hits h group by h.lexeme
+        select h.lexeme, count(*)::float8 as df from hits h group by h.lexeme
+    ), word as (
+        select a.word, coalesce(max(f.df), 0) as df from asked a left join frequency f using (lexeme) group by a.word
     ), telling as (
-        select f.lexeme, ln(1 + (greatest(texts, df) - df + 0.5) / (df + 0.5)) as idf from frequency f, size
-        where df < 0.2 * texts or texts < 20 or not exists (select from frequency, size where df < 0.2 * texts)
+        select w.word, ln(1 + (greatest(texts, 50, df) - df + 0.5) / (df + 0.5)) as rarity from word w, size
+        where df < 0.2 * texts or texts < 20 or not exists (select from word, size where df > 0 and df < 0.2 * texts)
+    ), weighed as (
+        select a.lexeme, t.word, t.rarity, ln(1 + (greatest(texts, df) - df + 0.5) / (df + 0.5)) as idf
+        from telling t join asked a using (word) join frequency f using (lexeme), size
     ), parts as (
-        select h.space, h.item, h.word, max(idf * weight) as part from hits h join telling using (lexeme)
-        group by h.space, h.item, h.word
-    ), by_words as (
-        select p.space, p.item, sum(part) as words, count(*) as matched from parts p group by p.space, p.item
-        order by sum(part) desc limit $6
-    ), by_meaning as (
-        select e.space, e.item from embedding e
-        where e.model = $4 and e.source = $1 and $5 is not null
-        order by (e.vector <=> $5) + 0 limit $6
-    ), found as (
-        select b.space, b.item from by_words b union select m.space, m.item from by_meaning m
+        select h.space, h.item, w.word, w.rarity, max(w.idf * h.weight) as part from hits h join weighed w using (lexeme)
+        group by h.space, h.item, w.word, w.rarity
     )
-    select f.space, f.item, coalesce(w.words, 0), coalesce(w.matched, 0), 1 - (e.vector <=> $5)
-    from found f
-    left join by_words w on w.space = f.space and w.item = f.item
-    left join embedding e on e.space = f.space and e.model = $4 and e.source = $1 and e.item = f.item
+    select p.space, p.item, sum(p.part), sum(p.rarity) / (select sum(rarity) from telling) from parts p group by p.space, p.item
 $$;
 
 -- The gate in the database: what was learned is not rewritten, and a closed row stays closed.
 create function keep_learning() returns trigger language plpgsql as $$
 begin
     if (new.space, new.id, new.store, new.kind, new.subject, new.target, new.slot, new.name, new.text, new.content_key, new.origin, new.trust,
-        new.known_from, new.batch) is distinct from
+        new.known_from, new.batch, new.found_by) is distinct from
        (old.space, old.id, old.store, old.kind, old.subject, old.target, old.slot, old.name, old.text, old.content_key, old.origin, old.trust,
-        old.known_from, old.batch)
+        old.known_from, old.batch, old.found_by)
        or (new.value, new.session, new.turn, new.anchor, new.actor, new.agent, new.true_from, new.supersedes) is distinct from
           (old.value, old.session, old.turn, old.anchor, old.actor, old.agent, old.true_from, old.supersedes) then
         raise exception 'the content of a learning cannot be changed: write a new one in its slot';

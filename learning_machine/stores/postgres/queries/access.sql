@@ -25,7 +25,8 @@ select id from space
 where (kind, owner, session, grp) is not distinct from (%(kind)s, %(owner)s::text, %(session)s::text, %(grp)s::text);
 
 -- name: standing
--- What a connection is: its rights, and what is installed. One row; null where there is nothing yet.
+-- What a connection is: its rights, and what is installed. One row; null where there is nothing yet. Only catalogs are
+-- read, which everybody may. To be a member of a role is to be able to enter it: since PostgreSQL 16 these are two things.
 select current_user as connected_as,
        current_setting('server_version_num')::int as server,
        current_database() as database,
@@ -33,16 +34,19 @@ select current_user as connected_as,
        (select rolsuper or rolcreaterole from pg_roles where rolname = current_user) as may_create_roles,
        (select rolsuper from pg_roles where rolname = current_user) as superuser,
        has_database_privilege(current_database(), 'create') as may_create_schema,
-       (select case when rolname is null then null else pg_has_role(current_user, oid, 'member') end
+       (select pg_has_role(current_user, oid, case when current_setting('server_version_num')::int < 160000 then 'member' else 'set' end)
           from pg_roles where rolname = %(app)s) as is_app,
-       (select case when rolname is null then null else pg_has_role(current_user, oid, 'member') end
+       (select pg_has_role(current_user, oid, case when current_setting('server_version_num')::int < 160000 then 'member' else 'set' end)
           from pg_roles where rolname = %(admin)s) as is_admin,
+       (select has_schema_privilege(current_user, oid, 'usage') from pg_namespace where nspname = %(schema)s) as may_enter,
+       (select has_schema_privilege(r.oid, n.oid, 'usage') from pg_roles r, pg_namespace n
+         where r.rolname = %(app)s and n.nspname = %(schema)s) as granted,
        (select extversion from pg_extension where extname = 'vector') as vector_version,
        (select nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where extname = 'vector') as vector_schema,
        (select default_version from pg_available_extensions where name = 'vector') as vector_available,
-       to_regclass(%(versions)s) is not null as migrated,
-       to_regclass(%(jobs)s) is not null as has_queue;
+       exists (select from pg_tables where schemaname = %(schema)s and tablename = 'schema_version') as migrated,
+       exists (select from pg_tables where schemaname = %(jobs)s and tablename = 'procrastinate_jobs') as has_queue;
 
 -- name: guarded
--- Whether row-level security really holds for who we are in this transaction.
-select row_security_active('learning') as guarded;
+-- Whether row-level security really holds for who we are in this transaction, and whether pgvector is in reach.
+select row_security_active('learning') as guarded, to_regtype('halfvec') is not null as has_vector;

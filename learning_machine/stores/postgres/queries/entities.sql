@@ -1,10 +1,11 @@
 -- name: by_name
 -- The things of one space that a name may mean. `exact`: found by the name as it is written.
-select l.id, l.slot, l.name, l.value, bool_or(p.lexeme = %(exact)s) as exact
+select l.id, l.slot, l.name, l.value, bool_or(p.lexeme = %(exact)s) as exact,
+       on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line())) as counts
 from posting p join learning l on l.space = p.space and l.id = p.item
 where p.space = %(space)s and p.source = 'name' and p.lexeme = any (%(keys)s::text[])
   and l.store = %(store)s and l.kind = 'entity' and l.status = 'active' and l.known_to is null
-group by l.id, l.slot, l.name, l.value;
+group by l.space, l.id;
 
 -- name: named
 -- The things a text names, in every space the scope sees, with all that is known of each: facts, properties, events in

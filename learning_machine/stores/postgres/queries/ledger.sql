@@ -3,8 +3,10 @@
 select pg_advisory_xact_lock(key) from unnest(%(keys)s::bigint[]) as key;
 
 -- name: targets
--- The rows that handles name. A slot never changes, so it may be looked up before it is locked.
-select space, id, store, kind, name, subject, target, slot from learning where id = any (%(ids)s::bigint[]);
+-- The rows that handles name; one that waits for a decision lends its handle to nothing else. A slot never changes, so it
+-- may be looked up before it is locked.
+select space, id, store, kind, name, subject, target, slot from learning
+where id = any (%(ids)s::bigint[]) and status in ('active', 'retired');
 
 -- name: same_content
 -- The open row that already says this, if any: its slot is where the change belongs.
@@ -33,10 +35,10 @@ with fresh as (
      where learning.space = %(space)s and learning.id = %(closes)s::bigint and known_to is null
     returning learning.id, known_to, to_jsonb(learning) - 'id' as before
 ), saved as (
-    insert into learning (space, id, store, kind, subject, target, slot, name, value, text, content_key, origin, trust, status, true_from,
+    insert into learning (space, id, store, kind, subject, target, slot, name, value, text, found_by, content_key, origin, trust, status, true_from,
                           known_from, session, turn, anchor, abandoned_at, actor, agent, batch, supersedes)
     overriding system value
-    select %(space)s, fresh.id, %(store)s, %(kind)s, %(subject)s, %(target)s, %(slot)s, %(name)s, %(value)s, %(text)s, %(content_key)s, %(origin)s,
+    select %(space)s, fresh.id, %(store)s, %(kind)s, %(subject)s, %(target)s, %(slot)s, %(name)s, %(value)s, %(text)s, %(found_by)s, %(content_key)s, %(origin)s,
            %(trust)s, %(status)s, %(since)s, coalesce((select known_to from closed), clock_timestamp()), %(session)s, %(turn)s, %(anchor)s,
            %(abandoned_at)s, %(actor)s, %(agent)s, %(batch)s, %(supersedes)s
     from fresh

@@ -1,31 +1,90 @@
 -- name: learnings
--- The best of one store for a question, where the conversation stands.
+-- The best of one store for a question, by words and by meaning, where the conversation stands. What counts is decided
+-- before the best are taken, row by row in their order, so that nothing that counts is crowded out. A row is found by its
+-- newest words; where those were left behind with their branch, what its slot held before stands in for it. Events can be
+-- narrowed to a period. `+ 0` keeps the vector search exact, whatever index there is.
+with by_words as (
+    select f.space, f.item, f.words, f.covered, l.id
+    from (select * from word_scores(%(source)s, %(lexemes)s, %(words)s) order by words desc, item desc offset 0) f
+    cross join lateral (
+        select s.id, s.kind, s.status, s.expires_at, coalesce(s.true_from, s.known_from) as at
+        from learning h join learning s on s.space = h.space and s.store = h.store and s.subject = h.subject and s.slot = h.slot
+        where h.space = f.space and h.id = f.item and s.status in ('active', 'retired')
+          and on_branch(s.session, s.anchor, s.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
+        order by s.id desc limit 1) l
+    where l.status = 'active' and (l.expires_at is null or l.expires_at > clock_timestamp())
+      and (l.kind <> 'event' or ((%(since)s::timestamptz is null or l.at >= %(since)s) and (%(until)s::timestamptz is null or l.at < %(until)s)))
+    order by f.words desc, f.item desc limit %(candidates)s
+), by_meaning as (
+    select f.space, f.item, l.id
+    from (select e.space, e.item, (e.vector <=> %(vector)s::halfvec) + 0 as distance from embedding e
+          where e.model = %(model)s and e.source = %(source)s and %(vector)s::halfvec is not null order by distance offset 0) f
+    cross join lateral (
+        select s.id, s.kind, s.status, s.expires_at, coalesce(s.true_from, s.known_from) as at
+        from learning h join learning s on s.space = h.space and s.store = h.store and s.subject = h.subject and s.slot = h.slot
+        where h.space = f.space and h.id = f.item and s.status in ('active', 'retired')
+          and on_branch(s.session, s.anchor, s.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
+        order by s.id desc limit 1) l
+    where l.status = 'active' and (l.expires_at is null or l.expires_at > clock_timestamp())
+      and (l.kind <> 'event' or ((%(since)s::timestamptz is null or l.at >= %(since)s) and (%(until)s::timestamptz is null or l.at < %(until)s)))
+    order by f.distance limit %(candidates)s
+), found as (
+    select space, item, id from by_words union select space, item, id from by_meaning
+)
 select l.id, l.space, l.store, l.kind, l.name, l.subject, l.target, l.slot, l.value, l.text, l.origin, l.trust, l.known_from,
        l.true_from, l.true_to, case s.kind when 'group' then s.grp else s.kind end as namespace, about.name as about,
-       h.words, h.matched, h.meaning
-from search_hits(%(source)s, %(lexemes)s, %(words)s, %(model)s, %(vector)s, %(candidates)s) h
-join learning l on l.space = h.space and l.id = h.item
+       coalesce(w.words, 0) as words, coalesce(w.covered, 0) as covered, 1 - (e.vector <=> %(vector)s::halfvec) as meaning
+from found f
+join learning l on l.space = f.space and l.id = f.id
 join space s on s.id = l.space
+left join by_words w on w.space = f.space and w.item = f.item
+left join embedding e on e.space = f.space and e.model = %(model)s and e.source = %(source)s and e.item = f.item
 left join learning about on about.space = l.space and about.store = l.store and about.subject = '' and about.slot = l.subject
-      and about.kind = 'entity' and about.known_to is null
-where l.status = 'active' and l.known_to is null and (l.expires_at is null or l.expires_at > clock_timestamp())
-  and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()));
+      and about.kind = 'entity' and about.known_to is null;
 
 -- name: messages
--- The same over what was said: the speaker's own words and the answers to them, with their neighbours in the session.
-select m.id, m.space, m.session, m.key, m.role, m.content, m.said_at, h.words, h.matched, h.meaning,
+-- The same over what was said: the speaker's own words and the answers to them, with their neighbours on their branch.
+-- What is in front of the agent is left out.
+with by_words as (
+    select f.space, f.item, f.words, f.covered
+    from (select * from word_scores('message', %(lexemes)s, %(words)s) order by words desc, item desc offset 0) f
+    cross join lateral (
+        select m.key, m.session, m.said_at, m.expires_at, t.abandoned_at
+        from message m join turn t on t.space = m.space and t.id = m.turn where m.space = f.space and m.id = f.item offset 0) m
+    where not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > clock_timestamp())
+      and (%(since)s::timestamptz is null or m.said_at >= %(since)s) and (%(until)s::timestamptz is null or m.said_at < %(until)s)
+      and on_branch(m.session, m.key, m.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
+    order by f.words desc, f.item desc limit %(candidates)s
+), by_meaning as (
+    select f.space, f.item
+    from (select e.space, e.item, (e.vector <=> %(vector)s::halfvec) + 0 as distance from embedding e
+          where e.model = %(model)s and e.source = 'message' and %(vector)s::halfvec is not null order by distance offset 0) f
+    cross join lateral (
+        select m.key, m.session, m.said_at, m.expires_at, t.abandoned_at
+        from message m join turn t on t.space = m.space and t.id = m.turn where m.space = f.space and m.id = f.item offset 0) m
+    where not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > clock_timestamp())
+      and (%(since)s::timestamptz is null or m.said_at >= %(since)s) and (%(until)s::timestamptz is null or m.said_at < %(until)s)
+      and on_branch(m.session, m.key, m.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
+    order by f.distance limit %(candidates)s
+), found as (
+    select space, item from by_words union select space, item from by_meaning
+), beside as (
+    select m.space, m.id, m.session, m.key, m.role, m.content, m.said_at from message m join turn t on t.space = m.space and t.id = m.turn
+    where not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > clock_timestamp())
+      and on_branch(m.session, m.key, t.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
+)
+select m.id, m.space, m.session, m.key, m.role, m.content, m.said_at,
+       coalesce(w.words, 0) as words, coalesce(w.covered, 0) as covered, 1 - (e.vector <=> %(vector)s::halfvec) as meaning,
        before.id as before_id, before.role as before_role, before.content as before_content,
        after.id as after_id, after.role as after_role, after.content as after_content
-from search_hits('message', %(lexemes)s, %(words)s, %(model)s, %(vector)s, %(candidates)s) h
-join message m on m.space = h.space and m.id = h.item
-join turn t on t.space = m.space and t.id = m.turn
-left join lateral (select id, role, content from message b
+from found f
+join message m on m.space = f.space and m.id = f.item
+left join by_words w on w.space = f.space and w.item = f.item
+left join embedding e on e.space = f.space and e.model = %(model)s and e.source = 'message' and e.item = f.item
+left join lateral (select b.id, b.role, b.content from beside b
                    where b.space = m.space and b.session = m.session and b.id < m.id order by b.id desc limit 1) before on true
-left join lateral (select id, role, content from message a
-                   where a.space = m.space and a.session = m.session and a.id > m.id order by a.id limit 1) after on true
-where not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > clock_timestamp())
-  and (%(since)s::timestamptz is null or m.said_at >= %(since)s) and (%(until)s::timestamptz is null or m.said_at < %(until)s)
-  and on_branch(m.session, m.key, t.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()));
+left join lateral (select a.id, a.role, a.content from beside a
+                   where a.space = m.space and a.session = m.session and a.id > m.id order by a.id limit 1) after on true;
 
 -- name: index
 insert into posting (space, source, lexeme, item, weight)
@@ -63,7 +122,8 @@ select l.id, l.slot, l.name, l.text, l.trust, 1 - (e.vector <=> %(vector)s::half
 from (select item from by_words union select item from by_meaning) f
 join learning l on l.space = %(space)s and l.id = f.item
 left join embedding e on e.space = l.space and e.model = %(model)s and e.source = %(source)s and e.item = l.id
-where l.status = 'active' and l.known_to is null and l.kind = %(kind)s;
+where l.status = 'active' and l.known_to is null and l.kind = %(kind)s
+  and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()));
 
 -- name: active_model
 select id, name, dimension from embedding_model where active;

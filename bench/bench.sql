@@ -1,0 +1,33 @@
+-- What benchmarks ask the server beside the library's own queries.
+
+-- name: versions
+select current_setting('server_version'), (select extversion from pg_extension where extname = 'vector');
+
+-- name: ilike
+-- Newest first among texts that hold one of the words anywhere.
+select m.key from message m join space s on s.id = m.space
+where s.kind = 'user' and s.owner = %(user)s and m.content ilike any (%(patterns)s::text[])
+order by m.id desc limit %(limit)s;
+
+-- name: reserve
+-- The first of so many ids; the table's own inserts go on behind them.
+select setval(sequence, nextval(sequence) + %(count)s) - %(count)s from pg_get_serial_sequence(%(table)s, 'id') as sequence;
+
+-- name: copy_learning
+copy learning (space, id, store, kind, subject, slot, name, target, value, text, found_by, content_key, origin, trust, status, true_from, batch) from stdin;
+
+-- name: copy_turn
+copy turn (space, id, machine, session, answer, messages, scope) from stdin;
+
+-- name: copy_message
+copy message (space, id, turn, session, key, position, role, content, said_at) from stdin;
+
+-- name: copy_posting
+copy posting (space, source, lexeme, item, weight) from stdin;
+
+-- name: copy_embedding
+copy embedding (space, item, source, model, vector) from stdin;
+
+-- name: vectors
+select e.source, e.vector::text from embedding e join space s on s.id = e.space
+where s.kind = 'user' and s.owner = %(user)s order by e.source, e.item;
