@@ -54,6 +54,17 @@ class EmbeddedServerError(LearningMachineError):
     """The embedded PostgreSQL server could not be started."""
 
 
+# --- the person who decides -------------------------------------------------------------------------------------------
+
+
+class ProposalNotFound(LearningMachineError, LookupError):
+    """There is no such proposal here. List them with `machine.proposals.list()`."""
+
+
+class NotAllowed(LearningMachineError, PermissionError):
+    """This identity may not decide this proposal. Ask a reviewer."""
+
+
 # --- at run time ------------------------------------------------------------------------------------------------------
 
 

@@ -13,8 +13,8 @@ from uuid import UUID
 import procrastinate
 from procrastinate.exceptions import ConnectorException
 
+from learning_machine.nodes.learning import failed_turn
 from learning_machine.nodes.parts import Parts
-from learning_machine.nodes.store import failed_turn
 from learning_machine.stores.postgres import queue
 from learning_machine.stores.postgres.database import Access, Transaction
 from learning_machine.stores.turns import thread_lock

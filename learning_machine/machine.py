@@ -52,6 +52,7 @@ from learning_machine.stores.ledger_store import LedgerStore
 from learning_machine.stores.postgres import queue
 from learning_machine.stores.postgres.database import Access, Database
 from learning_machine.stores.postgres.migrate import prepare
+from learning_machine.stores.proposals import ProposalQueue, Reviewers, check_reviewers
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.registry import Registry
 from learning_machine.stores.session_context import SessionContextStore
@@ -102,6 +103,7 @@ class LearningMachine:
         custom_stores: Mapping[str, Any] | None = None,
         conversation: ConversationConfig | bool = True,
         namespace: str | None = None,
+        reviewers: Reviewers | None = None,
         search: Weights | None = None,
         background: Background = "worker",
         redact: Callable[[str], str] | None = redact_secrets,
@@ -148,7 +150,10 @@ class LearningMachine:
         built_in = [store_from(name, value, namespace) for name, value in asked.items() if value]
         said = [] if conversation is False or not built_in else [conversation_from(conversation)]
         self._stores = [*built_in, *said, *self._custom.values()]
-        self._embeddings, self._search = embeddings, search or Weights()
+        self._embeddings, self._search, self._reviewers = embeddings, search or Weights(), reviewers
+        check_reviewers(
+            {store.learning_type: store.mode.value for store in self._stores if hasattr(store, "mode")}, reviewers
+        )
         Registry(self._stores)
 
     # --- what it is made of -------------------------------------------------------------------------------------------
@@ -194,9 +199,11 @@ class LearningMachine:
             else store
             for store in self._stores
         ]
+        registry = Registry(stores)
         return Parts(
             name=self.name,
-            registry=Registry(stores),
+            registry=registry,
+            proposals=self._queue(database, registry),
             database=database,
             ledger=ledger,
             turns=Turns(database, self.name, keep=self._keep, redact=self._redact),
@@ -209,6 +216,27 @@ class LearningMachine:
             weights=self._search,
             max_context_tokens=self._max_context_tokens,
         )
+
+    def _queue(self, database: Database, registry: Registry) -> ProposalQueue:
+        four_eyes = [
+            store.learning_type for store in registry if getattr(getattr(store, "config", None), "four_eyes", False)
+        ]
+        merging = [store.learning_type for store in registry if getattr(store, "merges", False)]
+        return ProposalQueue(
+            database,
+            self.name,
+            reviewers=self._reviewers,
+            four_eyes=four_eyes,
+            ready=self._make_ready,
+            merging=merging,
+            edit=lambda store, change, text, name: registry[store].edited(change, text, name),
+            vectors=lambda store, texts: registry[store].vectors(texts),
+        )
+
+    @property
+    def proposals(self) -> ProposalQueue:
+        """What waits for a person: `list`, `approve`, `edit`, `reject`, each decision with `by=`."""
+        return self.parts.proposals
 
     def _source(self) -> str | ConnectionPool[Any]:
         if self._db is not None:
@@ -505,26 +533,19 @@ def store_from(name: str, value: Any, namespace: str | None = None) -> Any:
             raise ConfigurationError(f"{name} was given a {type(value).__name__}. Give it a {config_type.__name__}.")
         if namespace is not None and not store_type.private and "namespace" not in value.model_fields_set:
             value = value.model_copy(update={"namespace": namespace})
+        if value.namespace != USER and "mode" not in value.model_fields_set:
+            # What goes to others is somebody's decision, unless it was said in so many words that it is not.
+            value = value.model_copy(update={"mode": LearningMode.PROPOSE})
         value = store_type(value)
-    check_mode(name, value)
+    check_namespace(name, value)
     return value
 
 
-def check_mode(name: str, store: Any) -> None:
-    """Refuse what would not do what it says."""
-    config = getattr(store, "config", None)
-    mode, namespace = getattr(store, "mode", LearningMode.BACKGROUND), getattr(config, "namespace", USER)
-    if mode in (LearningMode.PROPOSE, LearningMode.HITL):
-        raise ConfigurationError(f"{name}: the mode {mode.name} is not available yet. Use BACKGROUND or AGENTIC.")
-    if namespace == USER:
-        return
-    if getattr(store, "private", False):
+def check_namespace(name: str, store: Any) -> None:
+    """Refuse a namespace that the store cannot have."""
+    namespace = getattr(getattr(store, "config", None), "namespace", USER)
+    if getattr(store, "private", False) and namespace != USER:
         raise ConfigurationError(f"{name} is always private: namespace={namespace!r} cannot be. Leave it out.")
-    if isinstance(config, StoreConfig) and "mode" not in config.model_fields_set:
-        raise ConfigurationError(
-            f"{name}: what goes into the shared namespace {namespace!r} would need somebody's approval, which is not "
-            "available yet. Say mode=LearningMode.BACKGROUND to share it unseen."
-        )
 
 
 def conversation_from(value: ConversationConfig | bool) -> ConversationStore:

@@ -9,12 +9,13 @@ from langgraph.graph import END, START, StateGraph
 from typing_extensions import TypedDict  # pydantic reads the schemas of no other before Python 3.12
 
 from learning_machine.nodes.agent import agent_node
-from learning_machine.nodes.approve import approve
+from learning_machine.nodes.approve import approve, approve_node
 from learning_machine.nodes.build_context import build_context_node
 from learning_machine.nodes.extract import extract_node
+from learning_machine.nodes.inline import inline_node
 from learning_machine.nodes.parts import Parts
 from learning_machine.nodes.recall import recall_node
-from learning_machine.nodes.store import record_node, write_node
+from learning_machine.nodes.store import store_node, write_node
 from learning_machine.state.loop import (
     LearningInput,
     LearningOutput,
@@ -39,9 +40,9 @@ def learning_graph(
     graph.add_node("recall", recall_node(parts))
     graph.add_node("build_context", build_context_node(parts))
     graph.add_node("agent", agent_node(agent, reads_context=reads_context))
-    graph.add_node("extract", extract_node(parts))
-    graph.add_node("approve", approve)
-    graph.add_node("store", record_node(parts))
+    graph.add_node("extract", inline_node(parts))
+    graph.add_node("approve", approve_node(parts))
+    graph.add_node("store", store_node(parts))
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "build_context")
     graph.add_edge("build_context", "agent")

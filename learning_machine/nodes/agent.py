@@ -110,7 +110,7 @@ def heard(config: RunnableConfig) -> RunnableConfig:
     return {**config, "configurable": {_STREAM: StreamProtocol(lambda _: None, set()), **configurable}}
 
 
-_OURS = ("learning", "learning_context", "learning_turns", "learning_from", "recalled", "batch")
+_OURS = ("learning", "learning_context", "learning_turns", "learning_from", "learning_verdicts", "recalled", "batch")
 
 
 def given(state: LearningState, reads_context: bool) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class LearnBatch:
 
 
 def extract_node(parts: Parts) -> RunnableLambda[Any, dict[str, Any]]:
-    """The node. In the agent's graph there is nothing to read here: BACKGROUND reads later, in the worker."""
+    """The node of the worker's graph: loads the batch that the job points at, and asks the model once."""
 
     def extract(state: LearnState, config: RunnableConfig) -> dict[str, Any]:
         batch = load(parts, state)

@@ -15,6 +15,7 @@ from learning_machine.nodes.embedding import Embedder
 from learning_machine.stores.fusing import Weights
 from learning_machine.stores.ledger import Ledger
 from learning_machine.stores.postgres.database import Database, Transaction
+from learning_machine.stores.proposals import ProposalQueue
 from learning_machine.stores.registry import Registry
 from learning_machine.stores.turns import Turns
 
@@ -58,6 +59,7 @@ class Parts:
     wake: Callable[[], None]
     usage: Usage
     embedder: Embedder
+    proposals: ProposalQueue
     weights: Weights = Weights()
     max_context_tokens: int = 3_000
     methods: dict[str, str] = field(default_factory=dict)

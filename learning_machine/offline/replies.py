@@ -27,8 +27,7 @@ _LINE = re.compile(r"( *)- (?!\()(.+?)(?: \[k\w+\])?")
 _GREETS = re.compile(r"\s*(?:hi|hey|hello|good (?:morning|evening|afternoon))\b", re.IGNORECASE)
 _ASKS = re.compile(r"\?|^\s*(?:what|where|who|when|why|how|which|tell me)\b", re.IGNORECASE)
 _COMMON = set(
-    "a about am an and are at be did do does for from had has have how i in is it know me my of on or our should tell the "
-    "that this to was we what when where which who why with you your".split()
+    ["a", "about", "am", "an", "and", "are", "at", "be", "did", "do", "does", "for", "from", "had", "has", "have", "how", "i", "in", "is", "it", "know", "me", "my", "of", "on", "or", "our", "should", "tell", "the", "that", "this", "to", "was", "we", "what", "when", "where", "which", "who", "why", "with", "you", "your"]
 )
 
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from learning_machine.state.entities import EntityRef
 
 
@@ -97,6 +99,26 @@ class Refused:
 
 
 Change = Add | Revise | Retire
+_ACTIONS: dict[str, type[Add] | type[Revise] | type[Retire]] = {"add": Add, "revise": Revise, "retire": Retire}
+
+
+def action_of(change: Change) -> str:
+    """The word for what a change does."""
+    return type(change).__name__.lower()
+
+
+def to_json(change: Change) -> dict[str, Any]:
+    """A change as plain JSON, to be kept until somebody decides."""
+    found: dict[str, Any] = TypeAdapter(type(change)).dump_python(change, mode="json")
+    return {"action": action_of(change), **found}
+
+
+def from_json(kept: dict[str, Any]) -> Change:
+    """The change that `to_json` kept."""
+    fields = {name: value for name, value in kept.items() if name != "action"}
+    return TypeAdapter(_ACTIONS[kept["action"]]).validate_python(fields)
+
+
 Status = Literal["saved", "known", "pending", "challenged", "refused", "failed"]
 
 

@@ -17,6 +17,7 @@ class StoreConfig(BaseModel):
     namespace: str = Field("user", description='"user" (private), a group, or "global"')
     instructions: str | None = Field(None, description="replaces the store's own instructions to the extracting model")
     additional: str | None = Field(None, description="added to the store's instructions")
+    four_eyes: bool = Field(False, description="nobody decides on what is about themselves")
     max_context_tokens: int = Field(1_000, ge=1, description="what the store may add to the agent's prompt, estimated")
 
 

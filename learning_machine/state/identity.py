@@ -40,6 +40,11 @@ def is_kept(config: Mapping[str, Any]) -> bool:
     return configurable.get(_CHECKPOINTER) is not None and not nested
 
 
+def can_wait(config: Mapping[str, Any]) -> bool:
+    """Whether a run may pause for a person: only with a checkpointer, its own or its parent's."""
+    return (config.get("configurable") or {}).get(_CHECKPOINTER) is not None
+
+
 def _as_dict(context: Any) -> dict[str, Any]:
     if context is None:
         return {}

@@ -39,6 +39,8 @@ class LearningState(LearningOutput, total=False):
     learning_from: dict[str, Any]
     #: What the stores recalled; any object a store returns.
     recalled: Annotated[dict[str, Any], UntrackedValue]
+    #: What a person decided, on its way from approve to store.
+    learning_verdicts: list[dict[str, Any]]
     #: A batch on its way through extract, approve and store.
     batch: Annotated[Any, UntrackedValue]
 

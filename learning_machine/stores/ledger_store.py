@@ -17,6 +17,7 @@ from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import USER, Scope
 from learning_machine.stores.indexing import Question, Vectors
 from learning_machine.stores.ledger import Ledger
+from learning_machine.stores.proposing import edited
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.rendering import block, fit, line
 from learning_machine.stores.spaces import access_of
@@ -199,6 +200,10 @@ class LedgerStore:
                 quote=one.quote,
             )
         ]
+
+    def edited(self, change: Change, text: str | None, name: str | None) -> Change:
+        """A proposed change in a person's own words."""
+        return edited(change, text, name)
 
     def revise(self, one: ExtractedChange, item: Item) -> list[Change | Refused]:
         """Other content for an item that is known; without a value it no longer holds."""

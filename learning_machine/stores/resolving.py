@@ -17,8 +17,7 @@ from learning_machine.state.entities import EntityRef
 from learning_machine.state.lexemes.folding import fold, spell_out
 
 _LEGAL = frozenset(
-    "inc incorporated ltd limited llc llp lp corp corporation co company gmbh ag kg ohg ug se sa sas sarl srl bv nv oy ab as "
-    "aps plc pty pvt kk".split()
+    ["inc", "incorporated", "ltd", "limited", "llc", "llp", "lp", "corp", "corporation", "co", "company", "gmbh", "ag", "kg", "ohg", "ug", "se", "sa", "sas", "sarl", "srl", "bv", "nv", "oy", "ab", "as", "aps", "plc", "pty", "pvt", "kk"]
 )
 # Written without a space before or behind the name.
 _LEGAL_UNSPACED = ("株式会社", "有限会社", "合同会社", "股份有限公司", "有限公司", "주식회사")

@@ -9,12 +9,11 @@ from learning_machine.state.changes import Add, Change, Refused, Revise
 from learning_machine.state.config import SessionContextConfig, StoreConfig
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.items import Item
-from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import Scope
 from learning_machine.state.session import SessionContext
 from learning_machine.stores.ledger_store import LedgerStore, plain_text
 from learning_machine.stores.rendering import line
-from learning_machine.stores.tools import session_tools
+from learning_machine.stores.tools import BY_TOOLS, session_tools
 
 SINGLE = ("summary", "goal", "progress")
 STEP = "step"
@@ -38,7 +37,7 @@ class SessionContextStore(LedgerStore):
         return SessionContext.from_items(scope.session_id or "", tuple(ordered))
 
     def get_tools(self, **context: Any) -> list[Any]:
-        return session_tools(self, context) if self.mode is LearningMode.AGENTIC else []
+        return session_tools(self, context) if self.mode in BY_TOOLS else []
 
     def slots(self) -> dict[str, str]:
         return {"planning": "\n" + load("session_planning") if self.config.enable_planning else ""}

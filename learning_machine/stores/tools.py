@@ -27,6 +27,10 @@ from learning_machine.stores.writing import Source
 _Place = tuple[Scope, Sequence[Said], Sequence[str], str | None]
 
 
+#: Modes in which the agent may write, or propose, by tools.
+BY_TOOLS = (LearningMode.AGENTIC, LearningMode.PROPOSE, LearningMode.HITL)
+
+
 def profile_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
     """Tools to keep a user's profile."""
 
@@ -110,7 +114,7 @@ def knowledge_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
         return _search(store, place, query)
 
     functions: list[Callable[..., str]] = [search_learnings]
-    if store.mode is LearningMode.AGENTIC:
+    if store.mode in BY_TOOLS:
         functions.append(save_learning)
     return [_tool(function, context) for function in functions]
 
@@ -145,7 +149,7 @@ def entity_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
         return _write(store, place, store.add(one, place[0], None))
 
     functions: list[Callable[..., str]] = [search_entities]
-    if store.mode is LearningMode.AGENTIC:
+    if store.mode in BY_TOOLS:
         functions += [remember_about, link_entities]
     return [_tool(function, context) for function in functions]
 
@@ -180,6 +184,7 @@ def _write(store: Any, place: _Place, changes: Sequence[Change | Refused]) -> st
         here=here,
         anchor=anchor,
         machine=store.machine,
+        modes={store.learning_type: store.mode},
         namespaces=namespaces_of([store], scope),
         merging=[store.learning_type] if store.merges else (),
         vectors=store.vectors(texts),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from learning_machine.state.changes import Add, Change, Refused, Retire, Revise
 from learning_machine.state.config import StoreConfig, UserProfileConfig
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.items import Item
-from learning_machine.state.modes import LearningMode
 from learning_machine.state.profile import FieldSpec, UserProfile, fields_of
 from learning_machine.state.scope import Scope
 from learning_machine.stores.ledger_store import LedgerStore, plain_text
-from learning_machine.stores.tools import profile_tools
+from learning_machine.stores.tools import BY_TOOLS, profile_tools
 
 FIELD, OBSERVATION = "field", "observation"
 
@@ -37,7 +37,7 @@ class UserProfileStore(LedgerStore):
         return UserProfile.from_items(scope.user_id or "", tuple(ordered), self.config.schema_)
 
     def get_tools(self, **context: Any) -> list[Any]:
-        return profile_tools(self, context) if self.mode is LearningMode.AGENTIC else []
+        return profile_tools(self, context) if self.mode in BY_TOOLS else []
 
     def slots(self) -> dict[str, str]:
         lines = (
@@ -74,6 +74,13 @@ class UserProfileStore(LedgerStore):
             text=plain_text(typed),
             quote=quote,
         )
+
+    def edited(self, change: Change, text: str | None, name: str | None) -> Change:
+        spec = self.fields.get(change.name) if isinstance(change, Add) and change.kind == FIELD else None
+        if spec is None or text is None or not isinstance(change, Add):
+            return super().edited(change, text, None)
+        typed = spec.read(text)
+        return replace(change, text=plain_text(typed), value=typed)
 
     def clear(self, field: str, data: Any, quote: str | None = None) -> list[Change | Refused]:
         """What takes a field's values away."""

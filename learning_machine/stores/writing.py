@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,6 +28,7 @@ from learning_machine.stores.deciding import (
 from learning_machine.stores.indexing import Vectors, index, index_names, unindex, weights
 from learning_machine.stores.naming import ENTITY, Naming
 from learning_machine.stores.postgres.database import Row, Transaction
+from learning_machine.stores.proposing import GATED, Proposing
 from learning_machine.stores.resolving import index_keys
 from learning_machine.stores.spaces import own_space, space_for
 
@@ -114,10 +115,39 @@ class Writing:
         self._stand()
         changes = [self._fitting(change) for change in changes]
         targets = self._targets(changes)
-        named = self._name(changes)
+        waiting = self._wait(changes, targets)
+        named = self._name([change for change in changes if id(change) not in waiting])
         planned = [self._plan(change, targets) for change in named]
-        self._lock(plan for plan in planned if isinstance(plan, Planned))
-        return [plan if isinstance(plan, Receipt) else self._write_one(plan) for plan in planned]
+        self._lock([plan for plan in planned if isinstance(plan, Planned)])
+        written = iter([plan if isinstance(plan, Receipt) else self._write_one(plan) for plan in planned])
+        return [waiting[id(change)] if id(change) in waiting else next(written) for change in changes]
+
+    def _wait(self, changes: Sequence[Change | Refused], targets: Mapping[int, Row]) -> dict[int, Receipt]:
+        """What has to wait for a person's decision, as proposals: their receipts, by change."""
+        gated = [one for one in changes if not isinstance(one, Refused) and self.source.modes.get(one.store) in GATED]
+        if not gated:
+            return {}
+        proposing = Proposing(self.transaction, self.scope, self.own, self.source.machine)
+        spaces = {id(change): self._target_space(change, targets) for change in gated}
+        proposing.lock([(space, change) for change in gated if isinstance(space := spaces[id(change)], int)])
+        return {id(change): self._propose(proposing, change, spaces[id(change)]) for change in gated}
+
+    def _target_space(self, change: Change, targets: Mapping[int, Row]) -> int | Receipt:
+        if isinstance(change, Add):
+            return self._space_of(change)
+        row = targets.get(id_of(change.handle) or -1)
+        if row is None or change.store not in ("", row["store"]):
+            return self._refuse(change, f"there is nothing with the handle {clean_text(change.handle)[:20]}")
+        return int(row["space"])
+
+    def _propose(self, proposing: Proposing, change: Change, space: int | Receipt) -> Receipt:
+        if isinstance(space, Receipt):
+            return space
+        if not isinstance(change, Retire) and len(change.text) > MAX_TEXT:
+            return self._refuse(change, f"longer than {MAX_TEXT:,} characters; write it shorter")
+        quote = self.witness.find(change.quote)
+        mode = self.source.modes[change.store]
+        return proposing.propose(change, space, mode, quote, self._origin(quote), self.source)
 
     def _mark_read(self) -> bool:
         """Write the watermark. False: the batch was written before, so nothing of it is written again."""
@@ -224,7 +254,7 @@ class Writing:
     def _refuse(self, change: Change, reason: str) -> Receipt:
         return Receipt(status="refused", store=change.store, reason=reason)
 
-    def _lock(self, planned: Iterable[Planned]) -> None:
+    def _lock(self, planned: Sequence[Planned]) -> None:
         keys = set()
         for plan in planned:
             keys.add(lock_key(plan.space, plan.change.store, plan.subject, plan.slot))
@@ -232,6 +262,9 @@ class Writing:
                 keys.add(lock_key(plan.space, plan.change.store, "", "all"))
         if keys:
             self.transaction.all("ledger.lock", {"keys": sorted(keys)})
+        spaces = {plan.space for plan in planned}
+        if len(spaces) > 1:
+            self.transaction.all("audit.lock", {"spaces": sorted(spaces)})
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -252,8 +285,6 @@ class Writing:
             plan.slot, incumbent = f"{plan.slot}~{uuid4().hex[:8]}", Incumbent()
         if not isinstance(change, Add) and not incumbent.active:
             return self._refuse(change, f"{change.handle} no longer holds")
-        if self.source.modes.get(change.store) in (LearningMode.PROPOSE, LearningMode.HITL):
-            return self._save(plan, key, text, origin, quote, incumbent, "pending")
         if not incumbent.active and (twin := self._twin(plan)) is not None:
             return self._support(plan, Incumbent(id=twin["id"]), text, quote)
         outcome = self._decide(plan, incumbent, key, origin)
@@ -352,7 +383,6 @@ class Writing:
         status = {
             "save": "retired" if isinstance(change, Retire) else "active",
             "challenge": "challenge",
-            "pending": "pending",
         }[outcome]
         anchor = quote.message if quote and quote.role == "user" else self.source.anchor
         value = clean_value(getattr(change, "value", None))
@@ -393,7 +423,7 @@ class Writing:
         replaced = handle_of(incumbent.id) if incumbent.id and incumbent.active else None
         words: dict[str, Status] = {"save": "saved", "challenge": "challenged"}
         return Receipt(
-            status=words.get(outcome, "pending"),
+            status=words[outcome],
             store=change.store,
             handle=handle_of(row["id"]),
             text=text,

@@ -58,7 +58,7 @@ def place(server: Any) -> Iterator[Place]:
         found.run("create extension vector")
         yield found
         superuser.execute(f"drop database {name} with (force)")  # type: ignore[call-overload]
-        for role in (*found.roles, f"{found.schema}_app", f"{found.schema}_admin"):
+        for role in (f"{found.schema}_app", f"{found.schema}_admin", *found.roles):
             superuser.execute(f"drop role if exists {role}")  # type: ignore[call-overload]
 
 
@@ -88,7 +88,7 @@ def unsuitable(place: Place, role: str, schema: str | None = None) -> str:
     message = str(caught.value)
     assert role in message
     problem, _, statements = message.partition("As an administrator of it, run: ")
-    assert problem.count(":") >= 1 and statements.endswith(";")
+    assert problem and statements.endswith(";")
     return statements
 
 

@@ -20,13 +20,21 @@ _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 
 _PLAIN = {
     **dict(zip("øłđħıŧŋð", "oldhitnd", strict=True)),
-    "æ": "ae", "œ": "oe", "þ": "th", "ё": "е",
+    "æ": "ae",
+    "œ": "oe",
+    "þ": "th",
+    "ё": "е",
     **dict.fromkeys("أإآٱ", "ا"),
-    "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه",
+    "ى": "ي",
+    "ی": "ي",
+    "ک": "ك",
+    "ة": "ه",
 }
 _WITH_ACCENTS = re.compile("[\u00c0-\u024f\u1e00-\u1fff\u0370-\u03ff]")
 _ACCENT = re.compile("[\u0300-\u036f]")
-_SPELT_OUT = {ord(letter): spelling for letter, spelling in zip("äöüøåæ", ["ae", "oe", "ue", "oe", "aa", "ae"], strict=True)}
+_SPELT_OUT = {
+    ord(letter): spelling for letter, spelling in zip("äöüøåæ", ["ae", "oe", "ue", "oe", "aa", "ae"], strict=True)
+}
 
 
 def normalise(text: str) -> str:

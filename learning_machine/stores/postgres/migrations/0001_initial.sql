@@ -89,7 +89,7 @@ create table learning (
     content_key   text not null,
     origin        text not null,
     trust         smallint not null,
-    status        text not null check (status in ('active', 'retired', 'pending', 'challenge', 'rejected', 'expired', 'archived')),
+    status        text not null check (status in ('active', 'retired', 'challenge', 'archived')),
     true_from     timestamptz,
     true_to       timestamptz,
     known_from    timestamptz not null default clock_timestamp(),
@@ -127,7 +127,8 @@ create table evidence (
     space          bigint not null references space,
     id             bigint generated always as identity,
     learning_space bigint not null,
-    learning       bigint not null,
+    learning       bigint,
+    proposal       bigint,
     turn           uuid,
     message        text,
     quote          text not null,
@@ -136,6 +137,7 @@ create table evidence (
     foreign key (learning_space, learning) references learning (space, id) on delete cascade
 );
 create index evidence_learning on evidence (space, learning);
+create index evidence_proposal on evidence (space, proposal) where proposal is not null;
 
 create table derived_from (
     space        bigint not null references space,
@@ -146,11 +148,57 @@ create table derived_from (
     foreign key (space, learning) references learning (space, id) on delete cascade
 );
 
--- Every change of the ledger, for undo, audit and reports. The application's role can only add to it.
+-- What waits for a person. It stands apart from what is learned, so that nothing that reads learnings can see it.
+-- `space` is where it would go, `speaker` whose words it came from; `change` is all that approving it would write.
+create table proposal (
+    space       bigint not null references space,
+    id          bigint generated always as identity,
+    speaker     bigint not null references space,
+    machine     text not null,
+    session     text,
+    turn        uuid,
+    scope       jsonb not null,
+    store       text not null,
+    kind        text not null,
+    subject     text not null default '',
+    change      jsonb not null,
+    shown       jsonb not null,
+    content_key text not null,
+    mode        text not null check (mode in ('propose', 'hitl')),
+    risk        text not null check (risk in ('low', 'medium', 'high')),
+    origin      text not null,
+    status      text not null default 'pending' check (status in ('pending', 'approved', 'rejected', 'expired')),
+    proposed_at timestamptz not null default clock_timestamp(),
+    expires_at  timestamptz,
+    decided_at  timestamptz,
+    decided_by  text,
+    verdict     jsonb,
+    learning    bigint,
+    primary key (space, id)
+);
+create unique index proposal_open on proposal (space, store, subject, kind, content_key) where status = 'pending';
+create index proposal_thread on proposal (speaker, session) where status = 'pending';
+create index proposal_id on proposal (id);
+
+-- Who else proposed the same, counted by person.
+create table supporter (
+    space      bigint not null,
+    proposal   bigint not null,
+    supporter  bigint not null references space,
+    said_at    timestamptz not null default clock_timestamp(),
+    primary key (space, proposal, supporter),
+    foreign key (space, proposal) references proposal (space, id) on delete cascade
+);
+
+-- Every change of the ledger, for undo, audit and reports. The application's role can only add to it. The rows of a space
+-- are a chain: `digest` covers the one before it and a salted digest of what changed, so that any tampering shows, and
+-- erasing a payload (`before`, `after`, `salt`) leaves the chain verifiable.
 create table change (
     space    bigint not null references space,
     id       bigint generated always as identity,
-    learning bigint not null,
+    place    bigint not null,
+    learning bigint,
+    proposal bigint,
     action   text not null,
     before   jsonb,
     after    jsonb,
@@ -158,8 +206,38 @@ create table change (
     origin   text not null,
     batch    uuid not null,
     at       timestamptz not null default clock_timestamp(),
-    primary key (space, id)
+    salt     bytea,
+    payload  bytea not null,
+    digest   bytea not null,
+    primary key (space, id),
+    unique (space, place)
 );
+
+-- What a row of the chain says: of what changed only a salted digest, so that the words can go and the chain stays.
+create function payload_digest(salt bytea, before jsonb, after jsonb) returns bytea language sql immutable as $$
+    select sha256(salt || convert_to(coalesce(before::text, '') || chr(10) || coalesce(after::text, ''), 'UTF8'))
+$$;
+create function change_digest(previous bytea, row_ change) returns bytea language sql stable as $$
+    select sha256(previous || row_.payload || convert_to(concat_ws('|', row_.space, row_.place, row_.action, row_.learning, row_.proposal,
+        row_.actor, row_.origin, row_.batch, extract(epoch from row_.at)), 'UTF8'))
+$$;
+
+-- Each row takes its place behind the last one of its space. Writers of one space wait for each other, others do not.
+create function chain_change() returns trigger language plpgsql as $$
+declare last change;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('audit ' || new.space, 11));
+    select * into last from change where space = new.space order by place desc limit 1;
+    new.place := coalesce(last.place, 0) + 1;
+    new.at := clock_timestamp();
+    new.salt := uuid_send(gen_random_uuid());
+    new.payload := payload_digest(new.salt, new.before, new.after);
+    new.digest := change_digest(coalesce(last.digest, ''::bytea), new);
+    return new;
+end
+$$;
+create trigger chain_change before insert on change for each row execute function chain_change();
+
 create index change_learning on change (space, learning);
 create index change_batch on change (space, batch);
 
@@ -296,8 +374,8 @@ create policy visible on space using (
 do $$
 declare name text;
 begin
-    foreach name in array array['turn', 'message', 'watermark', 'learning', 'evidence', 'derived_from', 'change', 'job_error',
-                                'tombstone', 'posting', 'embedding'] loop
+    foreach name in array array['turn', 'message', 'watermark', 'learning', 'evidence', 'derived_from', 'proposal', 'supporter',
+                                'change', 'job_error', 'tombstone', 'posting', 'embedding'] loop
         execute format('alter table %I enable row level security', name);
         execute format('alter table %I force row level security', name);
         execute format($policy$create policy visible on %I using

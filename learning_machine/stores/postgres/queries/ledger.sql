@@ -33,7 +33,7 @@ with fresh as (
        set known_to = greatest(clock_timestamp(), known_from), true_to = coalesce(true_to, %(since)s), superseded_by = fresh.id
       from fresh
      where learning.space = %(space)s and learning.id = %(closes)s::bigint and known_to is null
-    returning learning.id, known_to, to_jsonb(learning) - 'id' as before
+    returning learning.id, known_to, to_jsonb(learning) as before
 ), saved as (
     insert into learning (space, id, store, kind, subject, target, slot, name, value, text, found_by, content_key, origin, trust, status, true_from,
                           known_from, session, turn, anchor, abandoned_at, actor, agent, batch, supersedes)
@@ -45,7 +45,7 @@ with fresh as (
     returning *
 ), noted as (
     insert into change (space, learning, action, before, after, actor, origin, batch)
-    select saved.space, saved.id, %(action)s, (select before from closed), to_jsonb(saved) - 'id', %(actor)s, %(origin)s, %(batch)s from saved
+    select saved.space, saved.id, %(action)s, (select before from closed), to_jsonb(saved), %(actor)s, %(origin)s, %(batch)s from saved
 ), quoted as (
     insert into evidence (space, learning_space, learning, turn, message, quote, said_at)
     select %(evidence_space)s, saved.space, saved.id, %(turn)s, %(message)s, %(quote)s, %(said_at)s from saved where %(quote)s::text is not null

@@ -1,0 +1,129 @@
+"""extract, in the agent's graph: where a person decides, the turn is recorded, read and proposed right after the reply.
+
+In the other modes there is nothing to do here: the worker reads later. One model call, for all stores together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.runtime import get_runtime
+
+from learning_machine.errors import ExtractionFailed
+from learning_machine.nodes.asking import aask, ask
+from learning_machine.nodes.events import tell
+from learning_machine.nodes.extract import LearnBatch, load, prepare, read, types_of
+from learning_machine.nodes.learning import NOTHING, aprocess_others, modes_of, process_others, write
+from learning_machine.nodes.parts import Parts, attempt, note
+from learning_machine.nodes.recording import record, settled
+from learning_machine.state.extraction import ExtractedChange
+from learning_machine.state.identity import scope_of
+from learning_machine.state.loop import LearningState
+from learning_machine.state.scope import Scope
+from learning_machine.stores.postgres.database import Access
+from learning_machine.stores.proposing import GATED
+from learning_machine.stores.turns import thread_lock
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A turn that is recorded and about to be read."""
+
+    scope: Scope
+    space: int
+    turn: UUID
+    batch: LearnBatch | None = None
+    request: Any = None
+
+
+def inline_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
+    """The node. What fails here is queued for the worker, and the reply stands."""
+
+    def extract(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
+        begun = attempt(parts, "recording the turn", lambda: begin(parts, state, config)) if asks(parts) else None
+        if begun is None:
+            return {}
+        try:
+            reply = ask(parts, begun.request, types_of(parts, begun.batch), config) if begun.request else []
+        except ExtractionFailed as error:
+            return later(parts, state, begun, error)
+        if begun.batch is not None:
+            process_others(parts, begun.batch)
+        return finish(parts, state, begun, reply)
+
+    async def aextract(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
+        begun = (
+            await asyncio.to_thread(attempt, parts, "recording the turn", partial(begin, parts, state, config))
+            if asks(parts)
+            else None
+        )
+        if begun is None:
+            return {}
+        try:
+            reply = await aask(parts, begun.request, types_of(parts, begun.batch), config) if begun.request else []
+        except ExtractionFailed as error:
+            return await asyncio.to_thread(later, parts, state, begun, error)
+        if begun.batch is not None:
+            await aprocess_others(parts, begun.batch)
+        return await asyncio.to_thread(finish, parts, state, begun, reply)
+
+    return RunnableLambda(extract, aextract, name="extract")
+
+
+def asks(parts: Parts) -> bool:
+    """Whether any store's learnings need somebody's decision."""
+    return any(mode in GATED for mode in modes_of(parts.registry.extracting).values())
+
+
+def begin(parts: Parts, state: LearningState, config: Mapping[str, Any]) -> Begun | None:
+    """Record the turn and load it as a batch; `None` when there is nothing to learn from."""
+    scope = scope_of(get_runtime(), config)
+    recorded = record(parts, state, scope, config, queued=False)
+    if recorded is None:
+        return None
+    space, turn = recorded
+    batch = load(parts, {"space": space, "turn": str(turn)})
+    return Begun(scope, space, turn, batch, prepare(parts, batch))
+
+
+def finish(parts: Parts, state: LearningState, begun: Begun, reply: Sequence[ExtractedChange]) -> dict[str, Any]:
+    """Write and propose what was learned, and list what this thread's speaker may now decide, oldest first."""
+    try:
+        learned = write(parts, read(parts, begun.batch, reply)) if begun.batch is not None else NOTHING
+        if learned["more"]:
+            queue(parts, begun)
+    except Exception as error:  # noqa: BLE001 - the reply stands, and the worker tries again
+        return later(parts, state, begun, error)
+    waiting = attempt(
+        parts, "looking for proposals", lambda: parts.proposals.decidable(begun.scope, begun.scope.session_id or ""), []
+    )
+    tell(
+        "saved",
+        turn=str(begun.turn),
+        learnings=[one["handle"] for one in learned["changes"] if one["status"] == "saved"],
+    )
+    if waiting:
+        tell("proposed", turn=str(begun.turn), proposals=[one.handle for one in waiting])
+    return settled(
+        state, begun.scope, turn=str(begun.turn), changes=learned["changes"], proposals=[one.handle for one in waiting]
+    )
+
+
+def later(parts: Parts, state: LearningState, begun: Begun, error: Exception) -> dict[str, Any]:
+    """Leave the reading to the worker."""
+    note(parts, "learning in the turn", error)
+    attempt(parts, "queueing the turn", lambda: queue(parts, begun))
+    return settled(state, begun.scope, turn=str(begun.turn), proposals=[])
+
+
+def queue(parts: Parts, begun: Begun) -> None:
+    lock = thread_lock(parts.name, begun.space, begun.scope.session_id or "")
+    with parts.database.transaction(Access(spaces=(begun.space,))) as transaction:
+        parts.enqueue(transaction, begun.space, begun.turn, lock)
+    parts.wake()

@@ -1,0 +1,67 @@
+"""Recording a turn: what was said, in one transaction with the job that will read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from learning_machine.nodes.events import tell
+from learning_machine.nodes.parts import Parts
+from learning_machine.nodes.recall import standing_in
+from learning_machine.state.loop import LearningState
+from learning_machine.state.messages import keys_of, last_answer, message_key, said_from, spoken
+from learning_machine.state.scope import Scope
+from learning_machine.stores.turns import TurnRecord
+
+
+def record(
+    parts: Parts, state: LearningState, scope: Scope, config: Mapping[str, Any], *, queued: bool = True
+) -> tuple[int, UUID] | None:
+    """Record the turn, unless its scope says not to learn: its space and id. `queued`: with the job that will read it."""
+    key = answer_key(state, scope)
+    if key is None or not scope.learn or not len(parts.registry):
+        return None
+    parts.ready()
+    recorded = parts.turns.record(
+        scope, turn_in(parts, state, scope.session_id or "", key, config), parts.enqueue if queued else None
+    )
+    if recorded is not None and queued:
+        parts.wake()
+        tell("queued", turn=str(recorded[1]))
+    return recorded
+
+
+def answer_key(state: LearningState, scope: Scope) -> str | None:
+    """The key of the answer that ends the turn; `None` while there is none."""
+    answer = last_answer(state["messages"])
+    return None if answer is None else message_key(answer, len(state["messages"]) - 1, scope.session_id or "")
+
+
+def settled(state: LearningState, scope: Scope, **learning: Any) -> dict[str, Any]:
+    """The update that says this turn's words are settled, with what became of them."""
+    key = answer_key(state, scope)
+    return {"learning_turns": [key] if key else [], "learning": {**(state.get("learning") or {}), **learning}}
+
+
+def turn_in(parts: Parts, state: LearningState, session: str, answer: str, config: Mapping[str, Any]) -> TurnRecord:
+    """The turn that ends with this answer, as it is recorded."""
+    messages = state["messages"]
+    began = state.get("learning_from") or {}
+    said = said_from(spoken(messages, session), began.get("key"))
+    keys = keys_of(messages, session)
+    start = keys.index(said[0].key) if said and said[0].key in keys else 0
+    standing = standing_in(parts, state, config)
+    own = keys[start:]
+    shown = [handle for handles in ((state.get("learning") or {}).get("recalled") or {}).values() for handle in handles]
+    return TurnRecord(
+        session=session,
+        said=said,
+        answer=answer,
+        keys=own,
+        here=standing.here,
+        rooted=standing.rooted,
+        shown=shown,
+        started=datetime.fromisoformat(began["at"]) if began.get("at") else None,
+    )

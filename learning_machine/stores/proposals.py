@@ -1,0 +1,325 @@
+"""The review queue: what waits, and the decisions people make. Only this writes what a gated mode let through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from learning_machine.errors import ConfigurationError, NotAllowed, ProposalNotFound
+from learning_machine.state.changes import Change, Origin, Receipt, from_json
+from learning_machine.state.handles import PROPOSAL, handle_of, id_of
+from learning_machine.state.proposals import Proposal, Verdict
+from learning_machine.state.scope import Scope
+from learning_machine.stores.indexing import Vectors
+from learning_machine.stores.ledger import failed
+from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
+from learning_machine.stores.proposing import Proposing, digest, edited
+from learning_machine.stores.spaces import access_of
+from learning_machine.stores.writing import Source, Writing
+
+#: Who may decide: identities, or a function of an identity and a namespace.
+Reviewers = Collection[str] | Callable[[str, str], bool]
+Edit = Callable[[str, Change, str | None, str | None], Change]
+# Inside the class `list` is its method.
+Rows: TypeAlias = list[Row]
+Proposals: TypeAlias = list[Proposal]
+Receipts: TypeAlias = list[Receipt]
+Handles: TypeAlias = list[str]
+
+
+def may_decide(by: str | None, row: Mapping[str, Any], reviewers: Reviewers | None, four_eyes: bool) -> str | None:
+    """Why this identity may not decide this proposal; `None` when it may."""
+    if four_eyes and by is not None and by == row["speaker_id"]:
+        return "it is about the person who would decide; somebody else has to"
+    if accepts(reviewers, by, row["namespace"]):
+        return None
+    if row["mode"] == "propose" and by == row["speaker_id"]:
+        return None
+    return (
+        "only a reviewer may decide this"
+        if row["mode"] == "hitl"
+        else "only the person it came from, or a reviewer, may decide this"
+    )
+
+
+def accepts(reviewers: Reviewers | None, by: str | None, namespace: str) -> bool:
+    if reviewers is None or by is None:
+        return False
+    return bool(reviewers(by, namespace)) if callable(reviewers) else by in reviewers
+
+
+class ProposalQueue:
+    """What waits for a decision on one machine, and how it is decided. Every decision names who made it."""
+
+    def __init__(
+        self,
+        database: Database,
+        machine: str,
+        *,
+        reviewers: Reviewers | None = None,
+        four_eyes: Collection[str] = (),
+        ready: Callable[[], None] = lambda: None,
+        edit: Edit | None = None,
+        vectors: Callable[[str, list[str]], Vectors] | None = None,
+        merging: Collection[str] = (),
+    ) -> None:
+        self.database, self.machine, self.reviewers, self.four_eyes = database, machine, reviewers, four_eyes
+        self._ready, self._merging = ready, merging
+        self._edit: Edit = edit or (lambda store, change, text, name: edited(change, text, name))
+        self._vectors = vectors or (lambda store, texts: Vectors())
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    def list(
+        self,
+        *,
+        status: str | None = "pending",
+        store: str | None = None,
+        risk: str | None = None,
+        session: str | None = None,
+        limit: int = 1_000,
+        **scope: Any,
+    ) -> Proposals:
+        """What waits, oldest first. With a scope: what that person may see; without: all, as the application itself sees it."""
+        return [
+            proposal_of(row)
+            for row in self._rows(
+                Scope(**scope) if scope else None, status=status, store=store, risk=risk, session=session, limit=limit
+            )
+        ]
+
+    def decidable(self, scope: Scope, session: str) -> Proposals:
+        """What waits from this thread that the person speaking may decide, oldest first."""
+        rows = self._rows(scope, status="pending", session=session, limit=100)
+        return [proposal_of(row) for row in rows if self.refusal(scope.user_id, row) is None]
+
+    def named(self, handles: Handles, viewer: str | None) -> Proposals:
+        """These proposals in this order, whatever has become of them, as this person may see them."""
+        numbers = [number for handle in handles if (number := id_of(handle, PROPOSAL)) is not None]
+        rows = {row["id"]: row for number in numbers for row in self._rows(None, id=number, viewer=viewer)}
+        return [proposal_of(rows[number]) for number in numbers if number in rows]
+
+    def refusal(self, by: str | None, row: Mapping[str, Any]) -> str | None:
+        return may_decide(by, row, self.reviewers, row["store"] in self.four_eyes)
+
+    def _rows(
+        self,
+        scope: Scope | None,
+        *,
+        status: str | None = None,
+        store: str | None = None,
+        risk: str | None = None,
+        session: str | None = None,
+        id: int | None = None,
+        limit: int = 1_000,
+        viewer: str | None = None,
+    ) -> Rows:
+        self._ready()
+        access = (
+            Access(admin=True, timeout_ms=WRITE_TIMEOUT_MS)
+            if scope is None
+            else access_of(scope, timeout_ms=WRITE_TIMEOUT_MS)
+        )
+        with self.database.transaction(access) as transaction:
+            transaction.run("proposals.expire")
+            return transaction.all(
+                "proposals.list",
+                {
+                    "status": status,
+                    "store": store,
+                    "risk": risk,
+                    "machine": None,
+                    "session": session,
+                    "id": id,
+                    "limit": limit,
+                    "viewer": scope.user_id if scope else viewer,
+                },
+            )
+
+    # --- deciding -----------------------------------------------------------------------------------------------------
+
+    def approve(self, *handles: str, by: str | None) -> Receipts:
+        """Store what these proposals say, one receipt each."""
+        return [self.decide(Verdict(handle=handle, action="approve"), by=by) for handle in handles]
+
+    def edit(self, handle: str, *, text: str | None = None, name: str | None = None, by: str | None) -> Receipt:
+        """Store what the proposal says in other words."""
+        return self.decide(Verdict(handle=handle, action="edit", text=text, name=name), by=by)
+
+    def reject(self, *handles: str, by: str | None, reason: str = "") -> Receipts:
+        """Store nothing of these, and do not propose them again unless the user states them anew."""
+        return [self.decide(Verdict(handle=handle, action="reject", message=reason), by=by) for handle in handles]
+
+    def decide(self, verdict: Verdict, *, by: str | None, scope: Scope | None = None) -> Receipt:
+        """One decision by one identity. The first one counts; whoever comes later is told so.
+
+        Raises `ProposalNotFound` and `NotAllowed`. `scope`: whose eyes to find it with; without, the application's.
+        """
+        number = id_of(verdict.handle, PROPOSAL)
+        rows = self._rows(scope, id=number) if number is not None else []
+        if not rows:
+            raise ProposalNotFound(
+                f"There is no proposal {verdict.handle!r} here. List them with machine.proposals.list()."
+            )
+        reason = self.refusal(by, rows[0])
+        if reason is not None:
+            raise NotAllowed(f"{by!r} may not decide {verdict.handle}: {reason}.")
+        try:
+            return self._decide(rows[0], verdict, by)
+        except psycopg.Error as error:
+            raise failed(error) from error
+
+    def _decide(self, row: Row, verdict: Verdict, by: str | None) -> Receipt:
+        # In the scope it was proposed in: a decision reaches exactly as far as the proposal did.
+        scope = Scope.model_validate(row["scope"])
+        change = (
+            self._edit(row["store"], from_json(row["change"]), verdict.text, verdict.name)
+            if verdict.action == "edit"
+            else from_json(row["change"])
+        )
+        vectors = (
+            self._vectors(row["store"], [getattr(change, "index", "")]) if verdict.action != "reject" else Vectors()
+        )
+        with self.database.transaction(access_of(scope, timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
+            taken = transaction.one("proposals.take", {"space": row["space"], "id": row["id"]})
+            stale = self._stale(transaction, scope, taken, verdict)
+            if taken is None or stale is not None:
+                return stale or Receipt(status="refused", store=row["store"], reason="it is gone")
+            if verdict.action == "reject":
+                self._close(transaction, row, verdict, by, "rejected", None)
+                return Receipt(status="refused", store=row["store"], handle=verdict.handle, reason="rejected")
+            return self._release(transaction, scope, row, change, verdict, by, vectors)
+
+    def _stale(self, transaction: Transaction, scope: Scope, taken: Row | None, verdict: Verdict) -> Receipt | None:
+        """Why a decision comes too late: somebody decided, or what it would replace is not what was shown."""
+        if taken is None:
+            return None
+        if taken["status"] != "pending":
+            who = f" by {taken['decided_by']}" if taken["decided_by"] else ""
+            return Receipt(
+                status="refused", store=taken["store"], handle=verdict.handle, reason=f"already {taken['status']}{who}"
+            )
+        if verdict.shown is not None and verdict.shown != digest(taken["shown"]):
+            return Receipt(
+                status="refused",
+                store=taken["store"],
+                handle=verdict.handle,
+                reason="it has changed since it was shown; look again",
+            )
+        proposing = Proposing(transaction, scope, taken["speaker"], taken["machine"])
+        incumbent = proposing.incumbent(from_json(taken["change"]), taken["space"])
+        if verdict.action != "reject" and (incumbent["id"] if incumbent else None) != taken["shown"].get("replaces_id"):
+            shown = {
+                **taken["shown"],
+                "replaces": incumbent["text"] if incumbent else "",
+                "replaces_id": incumbent["id"] if incumbent else None,
+            }
+            transaction.run("proposals.show_again", {"space": taken["space"], "id": taken["id"], "shown": Jsonb(shown)})
+            return Receipt(
+                status="refused",
+                store=taken["store"],
+                handle=verdict.handle,
+                reason="what it would replace has changed since it was shown; look again",
+            )
+        return None
+
+    def _release(
+        self,
+        transaction: Transaction,
+        scope: Scope,
+        row: Row,
+        change: Change,
+        verdict: Verdict,
+        by: str | None,
+        vectors: Vectors,
+    ) -> Receipt:
+        origin = Origin.USER if by == row["speaker_id"] and row["mode"] == "propose" else Origin.REVIEWER
+        source = Source(
+            origin=origin,
+            actor=by,
+            machine=self.machine,
+            turn=row["turn"],
+            vectors=vectors,
+            namespaces={row["store"]: row["namespace"] if row["namespace"] != "session" else "user"},
+            merging=[row["store"]] if row["store"] in self._merging else (),
+        )
+        receipt = Writing(transaction, scope, source).run([change])[0]
+        if receipt.status not in ("saved", "known"):
+            return receipt
+        learning = id_of(receipt.handle or "")
+        transaction.run("proposals.release", {"space": row["space"], "id": row["id"], "learning": learning})
+        self._close(transaction, row, verdict, by, "approved", learning)
+        return receipt
+
+    def _close(
+        self, transaction: Transaction, row: Row, verdict: Verdict, by: str | None, status: str, learning: int | None
+    ) -> None:
+        kept = {"action": verdict.action, "text": verdict.text, "name": verdict.name, "message": verdict.message}
+        transaction.run(
+            "proposals.decide",
+            {
+                "space": row["space"],
+                "id": row["id"],
+                "status": status,
+                "by": by,
+                "verdict": Jsonb(kept),
+                "learning": learning,
+            },
+        )
+        transaction.run(
+            "audit.note",
+            {
+                "space": row["space"],
+                "learning": learning,
+                "proposal": row["id"],
+                "action": status,
+                "before": Jsonb(row["shown"]),
+                "after": Jsonb(kept),
+                "actor": by,
+                "origin": Origin.REVIEWER.value,
+                "batch": uuid4(),
+            },
+        )
+
+
+def proposal_of(row: Row) -> Proposal:
+    """A row of `proposals.list` as people see it."""
+    shown = row["shown"]
+    return Proposal(
+        handle=handle_of(row["id"], PROPOSAL),
+        store=row["store"],
+        kind=row["kind"],
+        action=row["change"]["action"],
+        name=shown["name"],
+        text=shown["text"],
+        about=" → ".join(part for part in (shown["about"], shown["towards"]) if part),
+        namespace=row["namespace"],
+        mode=row["mode"],
+        risk=row["risk"],
+        status=row["status"],
+        proposed_at=row["proposed_at"],
+        shown=digest(shown),
+        replaces=shown["replaces"],
+        quote=row["quote"] or "",
+        proposer=row["speaker_id"],
+        supporters=row["supporters"],
+        session=row["session"],
+        expires_at=row["expires_at"],
+        decided_at=row["decided_at"],
+        decided_by=row["decided_by"],
+        learning=handle_of(row["learning"]) if row["learning"] else None,
+    )
+
+
+def check_reviewers(modes: Mapping[str, str], reviewers: Reviewers | None) -> None:
+    """Refuse HITL that nobody could ever answer."""
+    hitl = [store for store, mode in modes.items() if mode == "hitl"]
+    if hitl and reviewers is None:
+        raise ConfigurationError(
+            f"{', '.join(hitl)}: HITL needs somebody who decides. Give the machine reviewers=, a list of identities or a function "
+            "(identity, namespace) -> bool."
+        )
