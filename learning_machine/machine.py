@@ -30,23 +30,14 @@ from learning_machine.nodes.build_context import context_text
 from learning_machine.nodes.embedding import Embedder
 from learning_machine.nodes.parts import Parts, Usage
 from learning_machine.nodes.recall import arecall_others, asked, asking, recall_others, recall_own, searches
-from learning_machine.state.config import (
-    EntityMemoryConfig,
-    LearnedKnowledgeConfig,
-    SessionContextConfig,
-    StoreConfig,
-    UserProfileConfig,
-)
-from learning_machine.state.handles import handle_of
-from learning_machine.state.messages import Said, as_messages, keys_of, last_user_text, spoken
+from learning_machine.state.messages import as_messages, keys_of, last_user_text, spoken, turns_of
 from learning_machine.state.modes import LearningMode
 from learning_machine.state.redaction import redact as redact_secrets
-from learning_machine.state.scope import USER, Scope
+from learning_machine.state.scope import Scope
+from learning_machine.stores.configured import conversation_from, store_from
 from learning_machine.stores.conversation import ConversationConfig, ConversationStore
-from learning_machine.stores.entity_memory import EntityMemoryStore
 from learning_machine.stores.fusing import Weights
 from learning_machine.stores.indexing import Question
-from learning_machine.stores.learned_knowledge import LearnedKnowledgeStore
 from learning_machine.stores.ledger import Ledger
 from learning_machine.stores.ledger_store import LedgerStore
 from learning_machine.stores.postgres import queue
@@ -55,10 +46,9 @@ from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.proposals import ProposalQueue, Reviewers, check_reviewers
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.registry import Registry
-from learning_machine.stores.session_context import SessionContextStore
+from learning_machine.stores.reports import as_shown, what_became
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.turns import KeepMessages, TurnRecord, Turns
-from learning_machine.stores.user_profile import UserProfileStore
 
 log = logging.getLogger("learning_machine")
 
@@ -68,12 +58,6 @@ EXIT_PATIENCE = 10.0
 DATABASE_VARIABLE = "LEARNING_MACHINE_DATABASE_URL"
 
 Background = Literal["worker", "external"]
-_BUILT_IN: dict[str, tuple[type[LedgerStore], type[StoreConfig]]] = {
-    "user_profile": (UserProfileStore, UserProfileConfig),
-    "session_context": (SessionContextStore, SessionContextConfig),
-    "learned_knowledge": (LearnedKnowledgeStore, LearnedKnowledgeConfig),
-    "entity_memory": (EntityMemoryStore, EntityMemoryConfig),
-}
 _machines: weakref.WeakKeyDictionary[Any, LearningMachine] = weakref.WeakKeyDictionary()
 
 
@@ -191,7 +175,7 @@ class LearningMachine:
 
     def _assemble(self) -> Parts:
         database = Database(self._source, schema=self._schema)
-        ledger = Ledger(database, redact=self._redact)
+        ledger = Ledger(database, redact=self._redact, ready=self._make_ready)
         embedder = Embedder(lambda: resolve_embeddings(self._embeddings), embedding_name, database)
         stores = [
             store.bound(ledger, self._extract_for, embedder, self.name)
@@ -389,7 +373,7 @@ class LearningMachine:
         self._make_ready()
         turn = UUID(str(turn_id))
         row, learned = self.parts.turns.state(Scope(**scope) if scope else None, turn)
-        return _became(turn, row, learned)
+        return what_became(turn, row, learned)
 
     async def alearned(self, turn_id: str | UUID, **scope: Any) -> dict[str, Any]:
         return await asyncio.to_thread(self.learned, turn_id, **scope)
@@ -409,7 +393,7 @@ class LearningMachine:
             rows = transaction.all(
                 "recall.history", {"store": store, "subject": subject, "closed": closed, "limit": limit}
             )
-        return [_shown(row) for row in rows]
+        return [as_shown(row) for row in rows]
 
     # --- the queue ----------------------------------------------------------------------------------------------------
 
@@ -523,91 +507,12 @@ class LearningMachine:
         )
 
 
-def store_from(name: str, value: Any, namespace: str | None = None) -> Any:
-    """The store meant by `True`, a config or a store, in a mode and namespace that can be. `namespace`: the machine's."""
-    store_type, config_type = _BUILT_IN[name]
-    if value is True:
-        value = config_type()
-    if isinstance(value, StoreConfig):
-        if not isinstance(value, config_type):
-            raise ConfigurationError(f"{name} was given a {type(value).__name__}. Give it a {config_type.__name__}.")
-        if namespace is not None and not store_type.private and "namespace" not in value.model_fields_set:
-            value = value.model_copy(update={"namespace": namespace})
-        if value.namespace != USER and "mode" not in value.model_fields_set:
-            # What goes to others is somebody's decision, unless it was said in so many words that it is not.
-            value = value.model_copy(update={"mode": LearningMode.PROPOSE})
-        value = store_type(value)
-    check_namespace(name, value)
-    return value
-
-
-def check_namespace(name: str, store: Any) -> None:
-    """Refuse a namespace that the store cannot have."""
-    namespace = getattr(getattr(store, "config", None), "namespace", USER)
-    if getattr(store, "private", False) and namespace != USER:
-        raise ConfigurationError(f"{name} is always private: namespace={namespace!r} cannot be. Leave it out.")
-
-
-def conversation_from(value: ConversationConfig | bool) -> ConversationStore:
-    return ConversationStore(value if isinstance(value, ConversationConfig) else None)
-
-
-def turns_of(said: Sequence[Said]) -> list[list[Said]]:
-    """A conversation in turns: each begins where the user speaks after the assistant did."""
-    turns: list[list[Said]] = []
-    for one in said:
-        if not turns or (one.role == "user" and turns[-1][-1].role == "assistant"):
-            turns.append([])
-        turns[-1].append(one)
-    return turns
-
-
 def _turned(message: str, messages: Sequence[Any]) -> list[Any]:
     return as_messages(messages) if messages else as_messages([("user", message)]) if message else []
 
 
 def _place(db: str | ConnectionPool[Any]) -> Any:
     return db if isinstance(db, str) else db.conninfo
-
-
-def _became(turn: UUID, row: Mapping[str, Any] | None, learned: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    if row is None:
-        return {"turn": str(turn), "status": "unknown", "changes": []}
-    status = "learned" if row["read_at"] else "parked" if row["parked"] else "failed" if row["failures"] else "waiting"
-    changes = [
-        {"handle": handle_of(one["id"]), **{name: one[name] for name in ("store", "kind", "name", "text", "status")}}
-        for one in learned
-    ]
-    return {
-        "turn": str(turn),
-        "status": status,
-        "recorded_at": row["recorded_at"],
-        "read_at": row["read_at"],
-        "error": row["error"],
-        "abandoned": row["abandoned_at"] is not None,
-        "changes": changes,
-    }
-
-
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of history as people and programs read it."""
-    names = (
-        "store",
-        "kind",
-        "name",
-        "subject",
-        "value",
-        "text",
-        "origin",
-        "status",
-        "known_from",
-        "known_to",
-        "true_from",
-        "true_to",
-    )
-    shown = {"handle": handle_of(row["id"]), **{name: row[name] for name in names}, "quotes": row["quotes"] or []}
-    shown["superseded_by"] = handle_of(row["superseded_by"]) if row["superseded_by"] else None
-    return shown
 
 
 def _at_exit(machine: LearningMachine) -> None:

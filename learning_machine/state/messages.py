@@ -144,6 +144,16 @@ def said_from(said: Sequence[Said], start: str | None) -> list[Said]:
     return list(said[turn_start(said) :])
 
 
+def turns_of(said: Sequence[Said]) -> list[list[Said]]:
+    """A conversation in turns: each begins where the user speaks after the assistant did."""
+    turns: list[list[Said]] = []
+    for one in said:
+        if not turns or (one.role == "user" and turns[-1][-1].role == "assistant"):
+            turns.append([])
+        turns[-1].append(one)
+    return turns
+
+
 def _time_of(message: BaseMessage) -> datetime | None:
     stamp = message.additional_kwargs.get("at") or message.response_metadata.get("at")
     return stamp if isinstance(stamp, datetime) else None

@@ -1,0 +1,49 @@
+"""Pure: rows as people and programs read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from learning_machine.state.handles import handle_of
+
+
+def what_became(turn: UUID, row: Mapping[str, Any] | None, learned: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    if row is None:
+        return {"turn": str(turn), "status": "unknown", "changes": []}
+    status = "learned" if row["read_at"] else "parked" if row["parked"] else "failed" if row["failures"] else "waiting"
+    changes = [
+        {"handle": handle_of(one["id"]), **{name: one[name] for name in ("store", "kind", "name", "text", "status")}}
+        for one in learned
+    ]
+    return {
+        "turn": str(turn),
+        "status": status,
+        "recorded_at": row["recorded_at"],
+        "read_at": row["read_at"],
+        "error": row["error"],
+        "abandoned": row["abandoned_at"] is not None,
+        "changes": changes,
+    }
+
+
+def as_shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of history as people and programs read it."""
+    names = (
+        "store",
+        "kind",
+        "name",
+        "subject",
+        "value",
+        "text",
+        "origin",
+        "status",
+        "known_from",
+        "known_to",
+        "true_from",
+        "true_to",
+    )
+    shown = {"handle": handle_of(row["id"]), **{name: row[name] for name in names}, "quotes": row["quotes"] or []}
+    shown["superseded_by"] = handle_of(row["superseded_by"]) if row["superseded_by"] else None
+    return shown
