@@ -34,6 +34,7 @@ from learning_machine.state.messages import as_messages, keys_of, last_user_text
 from learning_machine.state.modes import LearningMode
 from learning_machine.state.redaction import redact as redact_secrets
 from learning_machine.state.scope import Scope
+from learning_machine.stores.auditing import verify
 from learning_machine.stores.configured import conversation_from, store_from
 from learning_machine.stores.conversation import ConversationConfig, ConversationStore
 from learning_machine.stores.fusing import Weights
@@ -394,6 +395,11 @@ class LearningMachine:
                 "recall.history", {"store": store, "subject": subject, "closed": closed, "limit": limit}
             )
         return [as_shown(row) for row in rows]
+
+    def verify_audit(self) -> dict[str, Any]:
+        """Whether the record of every change is whole, and what in it is not. Recomputes all of it."""
+        self._make_ready()
+        return verify(self.parts.database)
 
     # --- the queue ----------------------------------------------------------------------------------------------------
 

@@ -12,11 +12,13 @@ from typing import Annotated
 
 import typer
 
+from learning_machine.cli import audit
 from learning_machine.cli.chat import chat
 from learning_machine.cli.doctor import doctor
 from learning_machine.cli.learn import learn
 from learning_machine.cli.migrate import migrate
 from learning_machine.cli.reporting import ReportingGroup
+from learning_machine.cli.review import review
 from learning_machine.cli.show import show
 from learning_machine.cli.worker import worker
 
@@ -41,11 +43,13 @@ for command, summary in (
     (chat, "Talk to an agent that learns."),
     (learn, "Learn from conversations in a file."),
     (show, "Show what is known of a user."),
+    (review, "Decide on what was proposed."),
     (migrate, "Bring the database up to date."),
     (doctor, "Check that everything works."),
     (worker, "Learn in the background."),
 ):
     app.command(short_help=summary)(command)
+app.add_typer(audit.app, name="audit", short_help="Check the record of every change.")
 
 
 def _print_version(wanted: bool) -> None:

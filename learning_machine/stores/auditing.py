@@ -1,0 +1,25 @@
+"""The record of every change, and whether it is whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from learning_machine.state.handles import handle_of
+from learning_machine.stores.postgres.database import Access, Database
+
+#: Recomputing every chain may take a while.
+TIMEOUT_MS = 600_000
+
+
+def verify(database: Database) -> dict[str, Any]:
+    """Recompute all chains: `whole`, how many `changes` in how many `spaces`, and what does not hold.
+
+    `breaks` are rows of a chain that are missing or altered; `strangers` are learnings that no change accounts for.
+    """
+    with database.transaction(Access(admin=True, timeout_ms=TIMEOUT_MS)) as transaction:
+        size = transaction.one("audit.size") or {"changes": 0, "spaces": 0}
+        breaks = transaction.all("audit.breaks")
+        strangers = [
+            {"space": row["space"], "handle": handle_of(row["id"])} for row in transaction.all("audit.strangers")
+        ]
+    return {"whole": not breaks and not strangers, **size, "breaks": breaks, "strangers": strangers}
