@@ -12,10 +12,12 @@ import json
 import sys
 from typing import Any
 
+import psycopg
 from agno.db.postgres import PostgresDb
 from agno.learn import EntityMemoryConfig, LearningMachine, UserMemoryConfig
 from agno.learn.schemas import EntityMemory, Memories
 from measuring import side_by_side
+from sqlalchemy import create_engine
 from worlds import Thing, World, crowd_of, messages_for, world_of
 
 USER = "alice"
@@ -23,7 +25,8 @@ USER = "alice"
 
 def machine_on(url: str, schema: str) -> LearningMachine:
     """Its machine with the two stores that hold what ours hold, in a schema of its own."""
-    db = PostgresDb(db_url=url.replace("postgresql://", "postgresql+psycopg://", 1), db_schema=schema)
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
+    db = PostgresDb(db_engine=engine, db_schema=schema)
     machine = LearningMachine(
         db=db, entity_memory=EntityMemoryConfig(db=db, namespace="user"), user_memory=UserMemoryConfig(db=db), namespace="user"
     )

@@ -151,7 +151,7 @@ def search(machine: LearningMachine, weights: Weights, *, words: bool = True, ve
         if not queries:
             return []
         rows = machine.database.read(access_of(scope), [branch_query(scope, standing), *queries])[1]
-        ranked = lend(fuse(rows, len(question.words), weights), weights)
+        ranked = lend(fuse(rows, weights), weights)
         return [int(row["key"].partition("~")[0]) for _, row in ranked]
 
     return rank

@@ -52,7 +52,7 @@ def create_learning_agent(
     context_schema = agent.pop("context_schema", Scope)
     inner = inner_agent(chat, [*tools, *machine.get_tools()], context_schema=context_schema, **agent)
     builder = machine._known(learning_graph(machine.parts, inner, reads_context=True, context_schema=context_schema))
-    saver = BothDoorsSaver(lambda: machine.database) if checkpointer is OURS else checkpointer
+    saver = machine._closing(BothDoorsSaver(lambda: machine.database)) if checkpointer is OURS else checkpointer
     shared = {name: agent[name] for name in ("store", "cache", "debug") if name in agent}
     return builder.compile(checkpointer=saver, name=agent.get("name") or "learning_agent", **shared)
 

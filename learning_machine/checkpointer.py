@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -46,11 +47,16 @@ class BothDoorsSaver(PostgresSaver):
                 prepare(pool, database.names.schema)
                 self._pool = self.conn = pool
 
-    def close(self) -> None:
-        """Give the connections back."""
-        pool, self._pool = self._pool, None
+    def rest(self) -> None:
+        """Give the connections back, until it is used again."""
+        with self.lock:
+            pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
+
+    def close(self) -> None:
+        """Give the connections back, and the threads."""
+        self.rest()
         self._threads.shutdown(wait=False)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
@@ -119,7 +125,9 @@ def prepare(pool: ConnectionPool[Any], schema: str) -> None:
             row = connection.execute("select max(v) as v from checkpoint_migrations").fetchone()
             if row["v"] is not None and row["v"] >= len(saver.MIGRATIONS) - 1:
                 return
-        connection.execute("select pg_advisory_lock(%s)", (key,))
+        # Asked again and again, because a statement that waits would hold up the index that `setup` builds concurrently.
+        while not connection.execute("select pg_try_advisory_lock(%s) as locked", (key,)).fetchone()["locked"]:
+            time.sleep(0.05)
         try:
             PostgresSaver(connection).setup()
         finally:

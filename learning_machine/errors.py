@@ -76,6 +76,10 @@ class ExtractionFailed(LearningMachineError):
     """The model gave no answer that could be read as learnings. The batch will be tried again."""
 
 
+class EmbeddingFailed(LearningMachineError):
+    """The embedding model gave no vectors. What was made so far is kept: try again."""
+
+
 class BudgetExceeded(LearningMachineError):
     """The hourly limit of model calls for learning is used up. The batch waits for the next hour."""
 

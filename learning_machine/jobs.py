@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-import procrastinate
-from procrastinate.exceptions import ConnectorException
+import psycopg
 
+from learning_machine.errors import ConfigurationError, DatabaseUnavailable
 from learning_machine.nodes.learning import failed_turn
-from learning_machine.nodes.parts import Parts
+from learning_machine.nodes.parts import Parts, trace
 from learning_machine.stores.postgres import queue
-from learning_machine.stores.postgres.database import Access, Transaction
+from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Transaction
 from learning_machine.stores.turns import thread_lock
+
+T = TypeVar("T")
 
 log = logging.getLogger("learning_machine")
 
@@ -27,8 +32,14 @@ FIRST_PAUSE = 5.0
 #: How long a job waits for more of the same burst before it reads, in seconds.
 LINGER = 0.35
 #: A job whose worker gave no sign of life for this long, in seconds, is given to another.
-STALLED_AFTER = 30
+STALLED_AFTER = 30.0
 SWEEP_EVERY = 15.0
+#: How often words whose time is over are looked for, in seconds.
+EXPIRE_EVERY = 600.0
+#: How long stopping waits for the job at hand, in seconds; then the job is given back.
+STOP_PATIENCE = 10.0
+#: The pause before the worker starts again when it ended unasked, in seconds; it doubles each time.
+FIRST_RESTART = 0.2
 
 OnEvent = Callable[[str, dict[str, Any]], None]
 
@@ -51,11 +62,9 @@ class Jobs:
         self.name = name
         self._app = queue.enqueuer()
 
-    def enqueue(
-        self, transaction: Transaction, space: int, turn: UUID, lock: str, *, delay: float = 0.0, attempt: int = 1
-    ) -> bool:
+    def enqueue(self, transaction: Transaction, space: int, turn: UUID, lock: str, *, delay: float = 0.0) -> bool:
         """Queue the reading of a thread in this transaction, unless a job that will see it is waiting already."""
-        return queue.enqueue(self._app, transaction, self.name, space, str(turn), lock, delay=delay, attempt=attempt)
+        return queue.enqueue(self._app, transaction, self.name, space, str(turn), lock, delay=delay)
 
 
 class Worker:
@@ -66,6 +75,10 @@ class Worker:
 
     def __init__(self, machines: Sequence[Learner], *, concurrency: int = 4, on_event: OnEvent | None = None) -> None:
         self.machines = {machine.parts.name: machine for machine in machines}
+        if not machines or len(self.machines) < len(machines):
+            raise ConfigurationError(
+                "A worker needs at least one machine, and no two of the same name. Give each a name= of its own."
+            )
         self.database = machines[0].parts.database
         self.concurrency, self._on_event = concurrency, on_event
         #: Set while somebody waits for the queue: jobs then do not linger.
@@ -86,32 +99,44 @@ class Worker:
                 self._thread = threading.Thread(target=self._supervise, name="learning-machine-worker", daemon=True)
                 self._thread.start()
 
-    def stop(self, timeout: float | None = 10.0) -> None:
-        """Stop after the jobs that run now."""
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop after the jobs that run now. One that takes longer than the timeout is given back for another worker."""
         self._stop.set()
         loop, runner = self._loop, self._runner
-        if loop is not None and runner is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(runner.stop)
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout)
+        if loop is not None and runner is not None:
+            with suppress(RuntimeError):  # the loop has closed meanwhile
+                loop.call_soon_threadsafe(runner.stop)
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return
+        thread.join(STOP_PATIENCE if timeout is None else timeout)
+        if thread.is_alive() and runner is not None and runner.worker_id is not None:
+            queue.give_back(self.database, runner.worker_id)
 
     def run(self) -> None:
         """Work in this thread until `stop`."""
         self._stop.clear()
-        self._supervise()
+        try:
+            self._supervise()
+        finally:
+            let_go()
 
     def _supervise(self) -> None:
-        pause = 0.2
+        pause = FIRST_RESTART
         while not self._stop.is_set():
             began = time.monotonic()
             try:
                 asyncio.run(self._work())
-            except (ConnectorException, OSError) as error:
-                log.warning("the learning worker lost its database (%s); it will try again", type(error).__name__)
-            pause = 0.2 if time.monotonic() - began > 30 else min(pause * 2, 30.0)
-            self._stop.wait(0 if self._stop.is_set() else pause)
+            except Exception as error:  # noqa: BLE001 - whatever ended it, what is queued has to be read
+                log.warning("the learning worker ended (%s); it starts again", type(error).__name__)
+                log.debug("it ended at %s", trace(error))
+            pause = FIRST_RESTART if time.monotonic() - began > 30 else min(pause * 2, 30.0)
+            self._stop.wait(pause)
 
     async def _work(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(_note)
+        for learner in self.machines.values():
+            await in_thread(learner.parts.ready)
         app = queue.worker_app(self.database, {queue.TASK: self._run_job})
         async with app.open_async():
             self._loop = asyncio.get_running_loop()
@@ -123,8 +148,10 @@ class Worker:
                 install_signal_handlers=False,
                 delete_jobs="successful",
                 shutdown_graceful_timeout=30,
+                update_heartbeat_interval=STALLED_AFTER / 3,
+                stalled_worker_timeout=STALLED_AFTER,
             )
-            sweeping = asyncio.create_task(self._sweep(app))
+            sweeping = asyncio.create_task(self._sweep())
             try:
                 if not self._stop.is_set():
                     await self._runner.run()
@@ -132,30 +159,47 @@ class Worker:
                 sweeping.cancel()
                 self._runner = None
 
-    async def _sweep(self, app: procrastinate.App) -> None:
-        """Give jobs of dead workers to living ones, again and again."""
+    async def _sweep(self) -> None:
+        """Give jobs of dead workers to living ones, and now and then drop words that have had their time."""
+        turns = next(iter(self.machines.values())).parts.turns
+        expiry = 0.0
         while True:
             try:
-                await rescue(app)
-            except ConnectorException as error:
+                await in_thread(queue.rescue, self.database, list(self.machines), STALLED_AFTER)
+                if time.monotonic() >= expiry:
+                    await in_thread(turns.drop_expired)
+                    expiry = time.monotonic() + EXPIRE_EVERY
+            except (psycopg.Error, DatabaseUnavailable) as error:
                 log.warning("the sweep for stalled jobs failed (%s)", type(error).__name__)
             await asyncio.sleep(SWEEP_EVERY)
 
     # --- one job ------------------------------------------------------------------------------------------------------
 
-    async def _run_job(self, machine: str, space: int, turn: str, attempt: int = 1) -> None:
-        """Read one batch of a thread. A failure is noted and tried again later; the last one parks the batch."""
-        learner = self.machines[machine]
-        await asyncio.to_thread(self.hurry.wait, LINGER)
-        self._tell("started", machine=machine, turn=turn, attempt=attempt)
+    async def _run_job(self, machine: str, space: int, turn: str) -> None:
+        await in_thread(self.hurry.wait, LINGER)
+        await in_thread(self._read, self.machines[machine], space, UUID(turn))
+
+    def _read(self, learner: Learner, space: int, turn: UUID) -> None:
+        """Read one batch of a thread. A failure is noted and tried again later; the last one parks the batch.
+
+        What goes wrong beside that, such as a database that is gone, ends the job, and a sweep queues it again.
+        """
+        parts = learner.parts
+        first, attempt = next_turn(parts, space, turn)
+        self._tell("started", machine=parts.name, turn=str(turn), attempt=attempt)
+        learned: dict[str, Any] = {}
+        failure: Exception | None = None
         try:
-            learned = await asyncio.to_thread(learner.learn, space, UUID(turn), attempt)
+            learned = learner.learn(space, turn, attempt)
         except Exception as error:  # noqa: BLE001 - whatever failed is noted and tried again
-            await asyncio.to_thread(self._failed, learner.parts, space, UUID(turn), attempt, error)
+            failure = error
+        # Not inside the handler: what goes wrong there would carry this error, and its text, into the queue's log.
+        if failure is not None:
+            self._failed(parts, space, first, attempt, failure)
             return
-        self._tell("learned", machine=machine, turn=turn, **learned)
+        self._tell("learned", machine=parts.name, turn=str(turn), **learned)
         if learned.get("more"):
-            await asyncio.to_thread(again, learner.parts, space, UUID(turn))
+            again(parts, space, turn)
 
     def _failed(self, parts: Parts, space: int, turn: UUID, attempt: int, error: Exception) -> None:
         parked = attempt >= MAX_ATTEMPTS
@@ -166,18 +210,17 @@ class Worker:
             attempt,
             ": parked" if parked else "",
         )
-        log.debug("details", exc_info=error)
-        first = next_turn(parts, space, turn) or turn
-        failed_turn(parts, space, first, attempt, error, parked=parked)
+        log.debug("it failed at %s", trace(error))
+        failed_turn(parts, space, turn, attempt, error, parked=parked)
         self._tell(
             "parked" if parked else "failed",
             machine=parts.name,
-            turn=str(first),
+            turn=str(turn),
             attempt=attempt,
             error=type(error).__name__,
         )
         if not parked:
-            again(parts, space, turn, delay=FIRST_PAUSE * 2 ** (attempt - 1), attempt=attempt + 1)
+            again(parts, space, turn, delay=FIRST_PAUSE * 2 ** (attempt - 1))
         elif parts.turns.waiting(space, session_of(parts, space, turn)):
             again(parts, space, turn)
 
@@ -186,11 +229,27 @@ class Worker:
             self._on_event(event, facts)
 
 
-def again(parts: Parts, space: int, turn: UUID, *, delay: float = 0.0, attempt: int = 1) -> None:
+def again(parts: Parts, space: int, turn: UUID, *, delay: float = 0.0) -> None:
     """Queue the thread once more."""
     lock = thread_lock(parts.name, space, session_of(parts, space, turn))
     with parts.database.transaction(Access(spaces=(space,))) as transaction:
-        Jobs(parts.name).enqueue(transaction, space, turn, lock, delay=delay, attempt=attempt)
+        Jobs(parts.name).enqueue(transaction, space, turn, lock, delay=delay)
+
+
+def failing(parts: Parts) -> list[dict[str, Any]]:
+    """Which failures hold up how many turns, over all spaces: parked ones first."""
+    with parts.database.transaction(Access(admin=True)) as transaction:
+        return transaction.all("turns.failing", {"machine": parts.name})
+
+
+def retry_parked(parts: Parts) -> int:
+    """Forget that reading failed and queue the threads, both or neither; how many turns will be read again."""
+    with parts.database.transaction(Access(admin=True, timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
+        turns = transaction.all("turns.unpark", {"machine": parts.name})
+        threads = {(row["space"], row["session"]): row["turn"] for row in reversed(turns)}
+        for (space, session), turn in threads.items():
+            Jobs(parts.name).enqueue(transaction, space, turn, thread_lock(parts.name, space, session))
+    return len(turns)
 
 
 def session_of(parts: Parts, space: int, turn: UUID) -> str:
@@ -198,21 +257,49 @@ def session_of(parts: Parts, space: int, turn: UUID) -> str:
     return str(row["session"]) if row else ""
 
 
-def next_turn(parts: Parts, space: int, turn: UUID) -> UUID | None:
-    """The turn that holds the thread up: the oldest unread one."""
-    turns = parts.turns.unread(space, session_of(parts, space, turn), 1)
-    return turns[0].id if turns else None
+def next_turn(parts: Parts, space: int, turn: UUID) -> tuple[UUID, int]:
+    """The turn that holds the thread up, the oldest unread one, and which attempt to read it comes next.
+
+    The count is the turn's own and not the job's: jobs of a busy thread replace each other.
+    """
+    row = parts.turns.next(space, session_of(parts, space, turn))
+    return (row["id"], row["failures"] + 1) if row else (turn, 1)
 
 
-async def rescue(app: procrastinate.App) -> int:
-    """Queue again what a dead worker left half done; how many there were."""
-    stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER)
-    count = 0
-    for job in stalled:
-        count += 1
+async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """The function's result, from a thread of its own that does not keep the interpreter alive, as asyncio's would."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
         try:
-            await app.job_manager.retry_job(job)
-        except ConnectorException:
-            # Another job for the same thread waits already and will read the same turns.
-            await app.job_manager.finish_job(job, procrastinate.jobs.Status.FAILED, delete_job=True)
-    return count
+            settle = partial(_settle, done, done.set_result, function(*arguments))
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            settle = partial(_settle, done, done.set_exception, error)
+        with suppress(RuntimeError):  # nobody waits any more
+            loop.call_soon_threadsafe(settle)
+
+    threading.Thread(target=run, name="learning-machine-job", daemon=True).start()
+    return await done
+
+
+def let_go() -> None:
+    """Let the interpreter end while a model is being asked.
+
+    LangChain asks it in an executor's thread, which the interpreter would wait for although, being started by a daemon
+    thread, it is one itself.
+    """
+    waited_for = getattr(concurrent.futures.thread, "_threads_queues", {})
+    for thread in [thread for thread in waited_for if thread.daemon]:
+        waited_for.pop(thread, None)
+
+
+def _note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What asyncio has to complain of, such as a job that was finished by another worker meanwhile."""
+    error = context.get("exception")
+    log.debug("the learning worker's loop: %s", trace(error) if error else context.get("message"))
+
+
+def _settle(done: asyncio.Future[Any], how: Callable[[Any], None], outcome: Any) -> None:
+    if not done.done():
+        how(outcome)

@@ -21,9 +21,9 @@ from langgraph.graph.state import CompiledStateGraph
 from psycopg_pool import ConnectionPool
 
 from learning_machine.embeddings import embedding_name, resolve_embeddings
-from learning_machine.errors import ConfigurationError
+from learning_machine.errors import ConfigurationError, DatabaseUnavailable
 from learning_machine.graphs.learning import learn_graph, learning_graph
-from learning_machine.jobs import Jobs, Worker
+from learning_machine.jobs import Jobs, Worker, let_go, retry_parked
 from learning_machine.models import resolve_model
 from learning_machine.nodes.agent import inner_agent
 from learning_machine.nodes.build_context import context_text
@@ -115,6 +115,7 @@ class LearningMachine:
         self._lock = threading.RLock()
         self._jobs = Jobs(name)
         self._worker: Worker | None = None
+        self._savers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._closed = False
         asked = {
             "user_profile": user_profile,
@@ -420,27 +421,31 @@ class LearningMachine:
         """Wait until all that was queued for this machine is learned. `False` when that took longer than `timeout` seconds."""
         self._make_ready()
         ends = time.monotonic() + timeout
-        if self.background == "worker":
-            self._wake()
-        worker = self._worker
         try:
-            while self._pending():
-                if worker is not None:
-                    worker.hurry.set()
+            while self._pending(ends):
+                self._wake()
+                if self._worker is not None:
+                    self._worker.hurry.set()
                 if time.monotonic() > ends:
                     return False
                 time.sleep(0.02)
         finally:
-            if worker is not None:
-                worker.hurry.clear()
+            if self._worker is not None:
+                self._worker.hurry.clear()
         return True
 
     async def aflush(self, timeout: float = 60.0) -> bool:
         return await asyncio.to_thread(self.flush, timeout)
 
-    def _pending(self) -> bool:
-        with self.parts.database.transaction(Access()) as transaction:
-            row = transaction.one("queue.pending", {"queue": queue.queue_name(self.name)})
+    def _pending(self, ends: float) -> bool:
+        """Whether anything is queued. A database that is away for a moment is waited for."""
+        try:
+            with self.parts.database.transaction(Access()) as transaction:
+                row = transaction.one("queue.pending", {"queue": queue.queue_name(self.name)})
+        except DatabaseUnavailable:
+            if time.monotonic() > ends:
+                raise
+            return True
         return bool(row and row["pending"])
 
     def queue_depth(self) -> dict[str, Any]:
@@ -448,20 +453,35 @@ class LearningMachine:
         self._make_ready()
         return queue.depth(self.parts.database, self.name)
 
+    def retry_parked(self) -> int:
+        """Queue the turns that were given up once more; how many there were. A worker reads them."""
+        self._make_ready()
+        return retry_parked(self.parts)
+
     def close(self) -> None:
         """Finish the job at hand, stop the worker and give back connections. What waits in the queue stays there."""
+        self._shut(None)
+
+    def _closing(self, saver: Any) -> Any:
+        """The checkpointer, whose connections `close` gives back too."""
+        self._savers.add(saver)
+        return saver
+
+    def _shut(self, patience: float | None) -> None:
         with self._lock:
             self._closed = True
             worker, self._worker = self._worker, None
         if worker is not None:
-            worker.stop()
+            worker.stop(patience)
+        for saver in list(self._savers):
+            saver.rest()
         if self._parts is not None:
             self._parts.database.close()
         if self._embedded is not None:
             self._embedded.release()
         with self._lock:
-            # Used again, it opens again.
-            self._parts, self._learn, self._embedded, self._ready, self._closed = None, None, None, False, False
+            # Used again, it opens again: by the same parts, because graphs hold them.
+            self._embedded, self._ready, self._closed = None, False, False
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self.close)
@@ -545,12 +565,14 @@ def _finish(machine: LearningMachine) -> None:
             log.warning(
                 "learning machine %r: %d jobs wait for the next start",
                 machine.name,
-                depth["waiting"] + depth["running"],
+                depth["waiting"] + depth["later"] + depth["running"],
             )
-        machine.close()
+        machine._shut(None if done else 0.0)
     except Exception as error:  # noqa: BLE001 - the interpreter is going
         log.warning(
             "learning machine %r did not finish cleanly (%s); what is queued waits for the next start",
             machine.name,
             type(error).__name__,
         )
+    finally:
+        let_go()

@@ -17,6 +17,7 @@ from learning_machine.cli.chat import chat
 from learning_machine.cli.doctor import doctor
 from learning_machine.cli.learn import learn
 from learning_machine.cli.migrate import migrate
+from learning_machine.cli.reembed import reembed
 from learning_machine.cli.reporting import ReportingGroup
 from learning_machine.cli.review import review
 from learning_machine.cli.show import show
@@ -45,6 +46,7 @@ for command, summary in (
     (show, "Show what is known of a user."),
     (review, "Decide on what was proposed."),
     (migrate, "Bring the database up to date."),
+    (reembed, "Change the embedding model."),
     (doctor, "Check that everything works."),
     (worker, "Learn in the background."),
 ):

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Literal, NamedTuple
 
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
 
 from learning_machine.state.scope import Scope
 
 Agent = CompiledStateGraph[Any, Any, Any, Any]
+_TOLD: tuple[tuple[Literal["turn", "decided"], str], ...] = (("turn", "turn"), ("decided", "decided"))
 
 
 class Heard(NamedTuple):
-    """Something of a turn. `value`: handles by store, a piece of text, a tool's name and result, or a turn's id."""
+    """Something of a turn.
 
-    kind: Literal["recalled", "text", "tool", "turn"]
+    `value`: handles by store, a piece of text, a tool's name and result, a turn's id, what somebody should decide, or
+    what came of decisions.
+    """
+
+    kind: Literal["recalled", "text", "tool", "turn", "asks", "decided"]
     value: Any
 
 
-async def hear(agent: Agent, text: str, *, user: str, session: str) -> AsyncIterator[Heard]:
-    """Say this to the agent, and hear what comes of it. Stops at once when it is cancelled."""
-    given = {"messages": [{"role": "user", "content": text}]}
+def said(text: str) -> dict[str, Any]:
+    """What a user says, as the agent is given it."""
+    return {"messages": [{"role": "user", "content": text}]}
+
+
+def decided(decisions: list[dict[str, Any]]) -> Command[Any]:
+    """What a user decided on all that was asked, in its order."""
+    return Command(resume={"decisions": decisions})
+
+
+async def hear(agent: Any, given: Any, *, user: str, session: str) -> AsyncGenerator[Heard, None]:
+    """Give this to the agent, and hear what comes of it. Stops at once when it is cancelled."""
     config = {"configurable": {"thread_id": session}}
-    stream: Any = agent.astream(
+    stream = agent.astream(
         given, config, context=Scope(user_id=user), stream_mode=["messages", "updates"], subgraphs=True
     )
     spoken = False
@@ -52,9 +67,16 @@ def _updated(update: dict[str, Any], spoken: bool) -> list[Heard]:
         # An answer that no model gave, such as one from middleware, is not in the stream of messages.
         last = (update["agent"] or {}).get("messages", [])[-1:]
         return [Heard("text", message.text) for message in last if isinstance(message, AIMessage) and message.text]
-    if "store" in update:
-        return [Heard("turn", _learning(update["store"]).get("turn"))]
-    return []
+    if "__interrupt__" in update:
+        return [Heard("asks", request) for one in update["__interrupt__"] if (request := _requests(one.value))]
+    # Where somebody is asked the turn is recorded before, else at the end.
+    learning = _learning(update.get("extract")) | _learning(update.get("store"))
+    return [Heard(kind, learning[name]) for kind, name in _TOLD if learning.get(name)]
+
+
+def _requests(question: Any) -> list[dict[str, Any]]:
+    """What a question asks about; nothing when it is not one of approval."""
+    return list(question.get("action_requests") or ()) if isinstance(question, dict) else []
 
 
 def _learning(update: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from learning_machine.cli.opening import opened
 from learning_machine.cli.options import Db, Debug, Machine, Session, UserOrMe, login_name
 from learning_machine.cli.output import console, number_of, print_note, safe_text, shorten, working
 from learning_machine.cli.reporting import is_debugging
+from learning_machine.cli.telling import TOLD, ask, learned
 from learning_machine.errors import LearningMachineError
 
 if TYPE_CHECKING:
@@ -56,31 +57,21 @@ def chat(
     """
     with opened(machine, db) as found:
         with working("starting"):
-            talk = _begin(found, user or login_name(), session)
+            talk, earlier = _begin(found, user or login_name(), session)
+        talk.introduce(earlier)
         talk.run()
         if talk.failed and not talk.interactive:
             raise typer.Exit(1)
 
 
-def _begin(machine: LearningMachine, user: str, session: str | None) -> Chat:
-    """The conversation, with its beginning said: who talks, in which session, with which model."""
+def _begin(machine: LearningMachine, user: str, session: str | None) -> tuple[Chat, int]:
+    """The conversation, and how many messages it has already."""
     from learning_machine.agents import create_learning_agent
-    from learning_machine.models import describe_model
-    from learning_machine.offline import OfflineModel
 
     agent = create_learning_agent(machine.model, learning=machine)
     name = session or f"{datetime.now():%Y%m%d-%H%M%S}-{uuid4().hex[:4]}"
-    earlier = len(agent.get_state({"configurable": {"thread_id": name}}).values.get("messages", ()))
-    talk = Chat(machine, agent, user, name)
-    print_note(
-        f"user {safe_text(user)}, session {safe_text(name)} ({f'goes on after {earlier} messages' if earlier else 'new'}), "
-        f"model {safe_text(describe_model(machine.model))}"
-    )
-    if isinstance(machine.model, OfflineModel):
-        print_note(OFFLINE, style="yellow")
-    if talk.interactive:
-        print_note("/help lists the commands; Ctrl-D leaves.")
-    return talk
+    earlier = agent.get_state({"configurable": {"thread_id": name}}).values.get("messages", ())
+    return Chat(machine, agent, user, name), len(earlier)
 
 
 class Chat:
@@ -94,6 +85,20 @@ class Chat:
         self._waiting: dict[str, str] = {}
         self._told: set[str] = set()
         self._in_line = False
+
+    def introduce(self, earlier: int) -> None:
+        """Say who talks, in which session, and with which model."""
+        from learning_machine.models import describe_model
+        from learning_machine.offline import OfflineModel
+
+        model = self.machine.model
+        goes_on = f"goes on after {number_of(earlier, 'message')}" if earlier else "new"
+        session = f"session {safe_text(self.session)} ({goes_on})"
+        print_note(f"user {safe_text(self.user)}, {session}, model {safe_text(describe_model(model))}")
+        if isinstance(model, OfflineModel):
+            print_note(OFFLINE, style="yellow")
+        if self.interactive:
+            print_note("/help lists the commands; Ctrl-D leaves.")
 
     def run(self) -> None:
         """Talk until the user leaves; then wait a little for what was said to be learned."""
@@ -131,8 +136,21 @@ class Chat:
     # --- answers ------------------------------------------------------------------------------------------------------
 
     def _answer(self, line: str, runner: asyncio.Runner) -> None:
+        from learning_machine.cli.answering import decided, said
+
+        asked = self._run(said(line), runner)
+        if not asked:
+            return
+        if not self.interactive:
+            print_note(f"Waiting for a decision: {number_of(len(asked), 'proposal')}. See learning-machine review.")
+        elif decisions := ask(asked):
+            self._run(decided(decisions), runner)
+
+    def _run(self, given: Any, runner: asyncio.Runner) -> list[dict[str, Any]]:
+        """One run of the agent, told as it happens; what it asks at the end."""
+        asked: list[dict[str, Any]] = []
         try:
-            runner.run(self._hear(line))
+            asked = runner.run(self._hear(given))
         except KeyboardInterrupt:
             self._end_line()
             print_note("(stopped)")
@@ -142,21 +160,24 @@ class Chat:
             said = f"The answer failed ({type(error).__name__}). Check the model's key and address; --debug shows more."
             self._fail(said, error)
         self._end_line()
+        return asked
 
-    async def _hear(self, line: str) -> None:
+    async def _hear(self, given: Any) -> list[dict[str, Any]]:
         from learning_machine.cli.answering import hear
 
-        async with aclosing(hear(self.agent, line, user=self.user, session=self.session)) as turn:
+        asked: list[dict[str, Any]] = []
+        async with aclosing(hear(self.agent, given, user=self.user, session=self.session)) as turn:
             async for kind, value in turn:
                 if kind == "text":
                     self._write(value)
-                elif kind == "recalled":
-                    print_note(f"recalled: {recalled(value)}")
-                elif kind == "tool":
+                elif kind == "asks":
+                    asked = value
+                elif kind == "turn":
+                    self._waiting.setdefault(value, "waiting")
+                else:
                     self._end_line()
-                    print_note(f"{safe_text(value[0])}: {shorten(value[1], 200)}")
-                elif value is not None:
-                    self._waiting[value] = "waiting"
+                    print_note(TOLD[kind](value))
+        return asked
 
     def _write(self, text: str) -> None:
         if not self._in_line and self.interactive:
@@ -251,30 +272,12 @@ class Chat:
         return self.machine.background == "worker" and "waiting" in self._waiting.values()
 
 
-def recalled(handles: Mapping[str, Sequence[str]]) -> str:
-    """How much was recalled of what: `3 about you, session summary`."""
-    words = {"user_profile": "{} about you", "session_context": "session summary"}
-    parts = [
-        words.get(store, f"{{}} from {safe_text(store)}").format(len(found))
-        for store, found in handles.items()
-        if found
-    ]
-    return ", ".join(parts) or "nothing yet"
-
-
-def learned(change: Mapping[str, Any]) -> str:
-    """One thing that was learned: `name = Alice (k1)`."""
-    notes = {"pending": ", waits for a decision", "challenge": ", waits: what is known is better supported"}
-    text = "session summary" if change["kind"] == "summary" else shorten(learnings.what(change), 80)
-    return f"{text} ({change['handle']}{notes.get(change['status'], '')})"
-
-
 def forget(machine: LearningMachine, user: str, handle: str) -> str:
     """Retire one thing known of the user, who decides over their own; what became of it, in a sentence."""
     from learning_machine.state.changes import Origin, Retire
     from learning_machine.state.handles import handle_of, id_of
     from learning_machine.state.scope import Scope
-    from learning_machine.stores.ledger import Source
+    from learning_machine.stores.writing import Source
 
     wanted = handle_of(id_of(handle) or 0)
     row = next((row for row in learnings.known(learnings.history(machine, user)) if row["handle"] == wanted), None)

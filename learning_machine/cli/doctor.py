@@ -226,7 +226,7 @@ def _span(seconds: float) -> str:
 def model_checks(machine: LearningMachine, *, ask: bool) -> Iterator[Check]:
     """The chat model, called only if asked to; and embeddings."""
     yield _model(machine, ask)
-    yield Check("embeddings", "ok", "none configured; no store of this version needs any")
+    yield _embeddings(machine)
 
 
 def _model(machine: LearningMachine, ask: bool) -> Check:
@@ -257,3 +257,19 @@ def _answered(invoke: Callable[[str], Any]) -> str:
     except Exception as error:  # noqa: BLE001 - a provider may raise anything
         return f"{type(error).__name__} after {time.monotonic() - began:.1f} s"
     return ""
+
+
+def _embeddings(machine: LearningMachine) -> Check:
+    """The embedding model, by name. Without one search goes by words alone."""
+    from learning_machine.embeddings import embedding_name
+    from learning_machine.nodes.recall import searches
+
+    if not searches(machine.parts):
+        return Check("embeddings", "ok", "not needed: no store of this machine is searched")
+    try:
+        return Check("embeddings", "ok", embedding_name(machine.parts.embedder.embeddings))
+    except LearningMachineError as error:
+        return trouble("embeddings", error)
+    except Exception as error:  # noqa: BLE001 - a provider may raise anything
+        remedy = "Check the embeddings= of the machine; until then search goes by words alone."
+        return Check("embeddings", "warning", f"cannot be loaded ({type(error).__name__})", remedy)

@@ -45,7 +45,8 @@ def worker(
       learning-machine worker
       learning-machine worker --machine app.agents:machine --machine app.support:agent --concurrency 8
     """
-    machines = [load(path, db) for path in machine or [None]]
+    paths: list[str | None] = [*(machine or (None,))]
+    machines = [load(path, db) for path in paths]
     try:
         _run(machines, concurrency, _print_json if json else _print)
     finally:

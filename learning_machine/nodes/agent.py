@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NotRequired
 
 from langchain.agents import create_agent
@@ -14,6 +15,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel.protocol import StreamProtocol
 
+from learning_machine.state.identity import is_kept
 from learning_machine.state.loop import LearningState
 from learning_machine.state.scope import Scope
 
@@ -27,7 +29,7 @@ _STREAM = "__pregel_stream"
 class ContextState(AgentState[Any]):
     """The inner agent's state: it is handed the context with the messages."""
 
-    learning_context: NotRequired[dict[str, str]]
+    learning_context: NotRequired[dict[str, Any]]
 
 
 class ContextMiddleware(AgentMiddleware[ContextState, Any]):
@@ -84,12 +86,24 @@ def agent_node(agent: Runnable[Any, Any], *, reads_context: bool) -> RunnableLam
     """The node around any agent with `messages`. `reads_context`: it has our middleware; others get a system message."""
 
     def run(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
-        return outcome(state, agent.invoke(given(state, reads_context), heard(config)))
+        start = started(state)
+        return {**start, **outcome(state, agent.invoke(given(state, reads_context, config), heard(config)))}
 
     async def arun(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
-        return outcome(state, await agent.ainvoke(given(state, reads_context), heard(config)))
+        start = started(state)
+        return {**start, **outcome(state, await agent.ainvoke(given(state, reads_context, config), heard(config)))}
 
     return RunnableLambda(run, arun, name="agent")
+
+
+def started(state: LearningState) -> dict[str, Any]:
+    """When this answer was begun, if not by this run's `recall`: it is made anew from a checkpoint, or resumed."""
+    if "recalled" in state:
+        return {}
+    return {
+        "recalled": {},
+        "learning_from": {**(state.get("learning_from") or {}), "at": datetime.now(UTC).isoformat()},
+    }
 
 
 def heard(config: RunnableConfig) -> RunnableConfig:
@@ -113,12 +127,13 @@ def heard(config: RunnableConfig) -> RunnableConfig:
 _OURS = ("learning", "learning_context", "learning_turns", "learning_from", "learning_verdicts", "recalled", "batch")
 
 
-def given(state: LearningState, reads_context: bool) -> dict[str, Any]:
-    """The agent's input: the shared state, and the context in the form it can take."""
+def given(state: LearningState, reads_context: bool, config: RunnableConfig) -> dict[str, Any]:
+    """The agent's input: the shared state, and the context in the form it can take; for our tools also where it stands."""
     shared: dict[str, Any] = {name: value for name, value in state.items() if name not in _OURS}
     context = state.get("learning_context") or {}
     if reads_context:
-        return {**shared, "learning_context": context}
+        standing = {"turns": state.get("learning_turns") or [], "rooted": is_kept(config)}
+        return {**shared, "learning_context": {**context, **standing}}
     if context.get("message"):
         shared["messages"] = beside_question(state["messages"], context["message"])
     if context.get("system"):

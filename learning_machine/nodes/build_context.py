@@ -79,5 +79,6 @@ def frame(tag: str, blocks: list[str]) -> str:
 
 def handles(data: Any) -> list[str]:
     """The handles of what a built-in store recalled; of anything else only that there is something."""
-    items = getattr(data, "items", None)
-    return [item.handle for item in items] if isinstance(items, tuple) else ["…"]
+    items = data if isinstance(data, tuple) else getattr(data, "items", None)
+    known = isinstance(items, tuple) and all(hasattr(item, "handle") for item in items)
+    return [item.handle for item in items or ()] if known else ["…"]

@@ -80,7 +80,10 @@ class Embedder:
             return Vectors()
         made: list[list[float]] = []
         for start in range(0, len(wanted), AT_ONCE):
-            made += self.embeddings.embed_documents(
-                [truncate(text, MAX_TOKENS) for text in wanted[start : start + AT_ONCE]]
-            )
+            made += embedded(self.embeddings, wanted[start : start + AT_ONCE])
         return Vectors(self.model, dict(zip(wanted, made, strict=True)))
+
+
+def embedded(embeddings: Embeddings, texts: Sequence[str]) -> list[list[float]]:
+    """The vectors of texts that will be searched for, of each as much as is embedded."""
+    return embeddings.embed_documents([truncate(text, MAX_TOKENS) for text in texts])

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
+from learning_machine.nodes.build_context import handles
 from learning_machine.nodes.extract import LearnBatch
 from learning_machine.nodes.parts import Parts, attempt, note
 from learning_machine.nodes.recall import context_for
@@ -42,12 +43,20 @@ def write(parts: Parts, batch: LearnBatch) -> dict[str, Any]:
         modes=modes_of(parts.registry.extracting),
         merging=[store.learning_type for store in parts.registry.extracting if getattr(store, "merges", False)],
         vectors=vectors,
+        shown=shown(batch),
+        guarded=[store.learning_type for store in parts.registry.extracting if getattr(store, "guarded", False)],
     )
     receipts = parts.ledger.write_all(batch.changes, scope=batch.scope, source=source)
     attempt(parts, "indexing", lambda: parts.turns.index(batch.space, said, vectors))
     attempt(parts, "tidying up", lambda: parts.turns.settle(batch.space, [turn.id for turn in batch.turns]))
     more = parts.turns.waiting(batch.space, batch.scope.session_id or "")
     return {"turns": len(batch.turns), "changes": [as_json(receipt) for receipt in receipts], "more": more}
+
+
+def shown(batch: LearnBatch) -> set[str]:
+    """What the agent saw of earlier learnings while it spoke, and what the extracting model was told is known."""
+    told = (handle for data in batch.recalled.values() for handle in handles(data))
+    return {handle for turn in batch.turns for handle in turn.shown}.union(told)
 
 
 def modes_of(stores: Iterable[Any]) -> dict[str, LearningMode]:

@@ -6,6 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 from uuid import UUID
 
@@ -82,5 +84,19 @@ def note(parts: Parts, step: str, error: Exception, default: Any = None) -> Any:
     log.warning(
         "learning machine %r: %s failed (%s); the turn goes on without it", parts.name, step, type(error).__name__
     )
-    log.debug("details", exc_info=error)
+    log.debug("it failed at %s", trace(error))
     return default
+
+
+def trace(error: BaseException) -> str:
+    """Where an error came from, as `file:line function`, outermost first: all of a traceback but the texts, which could
+    hold what a person said."""
+    chain: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(chain) < 5:
+        steps = " > ".join(
+            f"{Path(step.filename).name}:{step.lineno} {step.name}" for step in extract_tb(cause.__traceback__)[-12:]
+        )
+        chain.append(f"{steps} {type(cause).__name__}")
+        cause = cause.__cause__ or cause.__context__
+    return ", after ".join(chain)

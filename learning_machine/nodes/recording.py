@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -63,5 +63,6 @@ def turn_in(parts: Parts, state: LearningState, session: str, answer: str, confi
         here=standing.here,
         rooted=standing.rooted,
         shown=shown,
-        started=datetime.fromisoformat(began["at"]) if began.get("at") else None,
+        # Without `recalled` this run began behind the agent, where an answer was put in or edited: it begins here.
+        started=datetime.fromisoformat(began["at"]) if began.get("at") and "recalled" in state else datetime.now(UTC),
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.chat_models import generate_from_stream
@@ -14,12 +13,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from learning_machine.offline.replies import answer, extract, tool_calls
-from learning_machine.state.messages import text_of
-from learning_machine.state.tokens import estimate_tokens
+from learning_machine.offline.replies import reply
 
 
 class OfflineModel(BaseChatModel):
@@ -33,44 +29,22 @@ class OfflineModel(BaseChatModel):
     def _llm_type(self) -> str:
         return "offline-patterns"
 
-    def bind_tools(
-        self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], **kwargs: Any
-    ) -> Runnable[LanguageModelInput, AIMessage]:
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
         """The model with tools. It calls those of learning stores, and the schema of an extraction, but no other."""
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
-    def _generate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
-    ) -> ChatResult:
+    def _generate(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> ChatResult:
         return generate_from_stream(self._stream(messages, **kwargs))
 
-    def _stream(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
-    ) -> Iterator[ChatGenerationChunk]:
-        for piece in _pieces(messages, [tool["function"] for tool in kwargs.get("tools") or []]):
-            chunk = ChatGenerationChunk(message=piece)
-            if run_manager:
-                run_manager.on_llm_new_token(piece.text, chunk=chunk)
-            yield chunk
-
-
-def _pieces(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) -> Iterator[AIMessageChunk]:
-    """The reply word by word; its last piece carries the tool calls, and the tokens it would have cost."""
-    takes = {tool["name"]: tool.get("parameters", {}).get("properties", {}) for tool in tools}
-    extracted = extract(messages)
-    calls = tool_calls(messages, takes) if extracted is None else [(name, extracted) for name in list(takes)[-1:]]
-    text = "" if calls else answer(messages) if extracted is None else json.dumps(extracted, ensure_ascii=False)
-    *words, last = re.findall(r"\S+\s*", text) or [""]
-    yield from (AIMessageChunk(content=word) for word in words)
-    chunks = []
-    for index, (name, args) in enumerate(calls):
-        # The same call at the same place has the same id, and no other call has it.
-        id = str(uuid5(NAMESPACE_OID, json.dumps([len(messages), index, name, args])))
-        chunks.append(tool_call_chunk(name=name, args=json.dumps(args), id=id, index=index))
-    spent, gained = sum(estimate_tokens(text_of(one)) for one in messages), estimate_tokens(text + json.dumps(calls))
-    yield AIMessageChunk(
-        content=last,
-        tool_call_chunks=chunks,
-        usage_metadata={"input_tokens": spent, "output_tokens": gained, "total_tokens": spent + gained},
-        chunk_position="last",
-    )
+    def _stream(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        tools = [tool["function"] for tool in kwargs.get("tools") or []]
+        takes = {tool["name"]: tool.get("parameters", {}).get("properties", {}) for tool in tools}
+        text, calls = reply(messages, takes)
+        *words, last = re.findall(r"\S+\s*", text) or [""]
+        yield from (ChatGenerationChunk(message=AIMessageChunk(content=word)) for word in words)
+        chunks = [
+            tool_call_chunk(name=name, args=json.dumps(args), id=f"call_{len(messages)}_{index}", index=index)
+            for index, (name, args) in enumerate(calls)
+        ]
+        end = AIMessageChunk(content=last, tool_call_chunks=chunks, chunk_position="last")
+        yield ChatGenerationChunk(message=end)

@@ -139,7 +139,8 @@ class Receipt:
             case "saved":
                 return f"saved as {self.handle}" + (f", replaces {self.replaced}" if self.replaced else "")
             case "known":
-                return f"already known as {self.handle}" + (f", replaces {self.replaced}" if self.replaced else "")
+                known = f"already known as {self.handle}" if self.handle else "already known"
+                return known + (f", replaces {self.replaced}" if self.replaced else "")
             case "pending":
                 return f"waits for approval as {self.handle}"
             case "challenged":

@@ -37,12 +37,13 @@ class EntityRef:
 def type_of(text: str) -> str:
     """A type's one word."""
     plain = " ".join(text.casefold().split())
-    return _SAME_TYPE.get(plain, plain)
+    # "Bob (CEO of Acme)" says something of Bob, not what kind of thing he is.
+    return _SAME_TYPE.get(plain, plain) if len(plain.split()) < 3 else ""
 
 
 @dataclass(frozen=True)
 class Entity:
-    """A thing, and what is known of it. `id` stays the same whatever is learned of it."""
+    """A thing, and what is known of it in one namespace. `id` stays the same whatever is learned of it."""
 
     id: str
     name: str
@@ -54,10 +55,19 @@ class Entity:
     events: tuple[Item, ...] = ()
     relationships: tuple[Relationship, ...] = ()
     handle: str = ""
+    namespace: str = "user"
+    #: The relationships as they were learned.
+    connections: tuple[Item, ...] = ()
+    #: How many more there are of what was not read, by what it is.
+    hidden: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
         return f"{self.name} ({self.type})" if self.type else self.name
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return (*self.facts, *self.connections, *self.events)
 
 
 @dataclass(frozen=True)
@@ -86,8 +96,8 @@ class EntityMemory:
 
     @property
     def items(self) -> tuple[Item, ...]:
-        """Every fact and event, each once."""
-        own = [item for entity in self.entities for item in (*entity.facts, *entity.events)]
+        """Every fact, connection and event, each once."""
+        own = [item for entity in self.entities for item in entity.items]
         return tuple({item.id: item for item in (*own, *self.found)}.values())
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_HANDLE = re.compile(r"\[?([kp])([0-9a-z]{1,13})\]?")
-#: Learnings and proposals.
-LEARNING, PROPOSAL = "k", "p"
+_HANDLE = re.compile(r"\[?([kpm])([0-9a-z]{1,13})\]?")
+#: Learnings, proposals, and what was said.
+LEARNING, PROPOSAL, SAID = "k", "p", "m"
 
 
 def handle_of(learning: int, letter: str = LEARNING) -> str:

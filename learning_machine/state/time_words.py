@@ -58,10 +58,14 @@ COUNTS = {
     for name in names.split()
 }
 UNITS = {
-    **dict.fromkeys(["day", "days", "tag", "tage", "tagen", "día", "días", "dia", "dias", "jour", "jours"], "day"),
-    **dict.fromkeys(["week", "weeks", "woche", "wochen", "semana", "semanas", "semaine", "semaines"], "week"),
-    **dict.fromkeys(["month", "months", "monat", "monate", "monaten", "mes", "meses", "mois"], "month"),
-    **dict.fromkeys(["year", "years", "jahr", "jahre", "jahren", "año", "años", "ano", "anos", "an", "ans", "année", "années"], "year"),
+    name: unit
+    for unit, names in {
+        "day": "day days tag tage tagen día días dia dias jour jours",
+        "week": "week weeks woche wochen semana semanas semaine semaines",
+        "month": "month months monat monate monaten mes meses mois",
+        "year": "year years jahr jahre jahren año años ano anos an ans année années",
+    }.items()
+    for name in names.split()
 }
 #: Stretches with a name: how long, and how many of them back.
 NAMED = {
@@ -88,7 +92,10 @@ NAMED_UNSPACED = {
     **dict.fromkeys(("今年", "올해"), ("year", 0)),
     **dict.fromkeys(("去年", "昨年", "작년"), ("year", 1)),
 }
-HAN_NUMBERS = {name: number for number, name in enumerate(["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二"], start=1)}
+HAN_NUMBERS = {
+    name: number
+    for number, name in enumerate(["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二"], start=1)
+}
 
 #: What stands before a time and says what is meant: in it, from it on, after it, before it, up to its end.
 INSIDE = ("in", "im", "en", "au mois de", "during", "nel", "em", "i", "on", "am", "el", "le", "of", "de", "vom", "der", "this",

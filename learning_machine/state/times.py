@@ -78,6 +78,10 @@ _BETWEEN = re.compile(rf"(?:^|(?<=\W))(?:{_any(BETWEEN)})\s+$", re.IGNORECASE)
 _AND = re.compile(rf"\s+(?:{_any(AND)})\s+", re.IGNORECASE)
 #: Words that are months only in capitals, or where a day or a year stands beside them.
 _WORDS_TOO = frozenset(("may", "march", "mars", "mai"))
+_SURE = re.compile(
+    r"(?:^|\W)(?:in|im|en|on|since|seit|depuis|until|before|after|during|last|this|between|from|the|den|le)\s+$",
+    re.IGNORECASE,
+)
 #: As much of a message as is looked at for a time.
 _LOOK = 2_000
 
@@ -206,6 +210,8 @@ def _written(text: str, today: datetime, zone: tzinfo) -> list[_Found]:
     for match in _MONTH_YEAR.finditer(text):
         found += _dated(match, int(match[2]), MONTHS[match[1].lower()], None, zone)
     for match in _MONTH.finditer(text):
+        if not _is_month(match[2], text[: match.start(2)], None):
+            continue
         last = match[1].lower() in ("last", "letzten", "past")
         month = MONTHS[match[2].lower()]
         found += _dated(match, _year(None, month, today, last=last), month, None, zone, group=2)
@@ -219,7 +225,7 @@ def _is_month(name: str, before: str, year: str | None) -> bool:
     """Whether a word that may be a month is one here."""
     if name.lower() not in _WORDS_TOO or name[0].isupper() or year:
         return True
-    return re.search(rf"(?:^|\W)(?:{_LEADING}|the|den)\s+$", before, re.IGNORECASE) is not None
+    return _SURE.search(before) is not None
 
 
 def _year(said: str | None, month: int, today: datetime, *, last: bool = False) -> int:

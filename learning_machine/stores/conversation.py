@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
+from learning_machine.errors import ConfigurationError
 from learning_machine.state.config import StoreConfig
+from learning_machine.state.handles import SAID, handle_of
 from learning_machine.state.scope import Scope
-from learning_machine.state.times import period_in
+from learning_machine.state.times import period_in, zone_of
 from learning_machine.stores.fusing import fuse, lend
 from learning_machine.stores.indexing import MESSAGES
 from learning_machine.stores.learned_knowledge import search_params
@@ -30,6 +33,7 @@ class ConversationConfig(StoreConfig):
 class Passage:
     """Something said, with what was said before and after it."""
 
+    handle: str
     role: str
     content: str
     day: str
@@ -43,6 +47,10 @@ class Conversation:
 
     passages: tuple[Passage, ...]
 
+    @property
+    def items(self) -> tuple[Passage, ...]:
+        return self.passages
+
 
 class ConversationStore:
     """Reads what the machine keeps as evidence. It learns nothing itself: recording a turn is its learning."""
@@ -53,7 +61,16 @@ class ConversationStore:
 
     def __init__(self, config: ConversationConfig | None = None, *, ledger: Any = None) -> None:
         self.config = config or ConversationConfig()
-        self.ledger = ledger
+        self._ledger = ledger
+
+    @property
+    def ledger(self) -> Any:
+        if self._ledger is None:
+            raise ConfigurationError(
+                "The conversation store belongs to no machine yet. A LearningMachine has one, or pass ledger=."
+            )
+        self._ledger.ready()
+        return self._ledger
 
     def bound(self, ledger: Any, *_: Any) -> Self:
         """This store at work in a machine: a copy."""
@@ -81,7 +98,8 @@ class ConversationStore:
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Conversation | None:
         ranked = lend(fuse(rows[0], standing.weights), standing.weights)
-        passages = tuple(passage(row) for _, row in ranked[: self.config.max_results])
+        zone = zone_of(scope.timezone)
+        passages = tuple(passage(row, zone) for _, row in ranked[: self.config.max_results])
         return Conversation(passages) if passages else None
 
     def build_context(self, data: Any) -> str:
@@ -95,9 +113,10 @@ class ConversationStore:
         return []
 
 
-def passage(row: Mapping[str, Any]) -> Passage:
-    day = row["said_at"].strftime("%Y-%m-%d")
-    return Passage(row["role"], row["content"], day, row["before_content"] or "", row["after_content"] or "")
+def passage(row: Mapping[str, Any], zone: tzinfo = UTC) -> Passage:
+    """A row of search, with its day where the asker is."""
+    handle, day = handle_of(row["id"], SAID), f"{row['said_at'].astimezone(zone):%Y-%m-%d}"
+    return Passage(handle, row["role"], row["content"], day, row["before_content"] or "", row["after_content"] or "")
 
 
 def spoken(one: Passage) -> str:

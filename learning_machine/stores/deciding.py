@@ -114,14 +114,14 @@ _TOKEN = re.compile(r"[\w']+")
 
 def says_the_same(one: str, other: str, meaning: float | None) -> bool:
     """Whether two insights are one in other words. A number or a negation that differs makes them two."""
-    if _telling(one) != _telling(other):
+    if telling(one) != telling(other):
         return False
     left, right = set(lexemes(one)), set(lexemes(other))
     common = len(left & right) / max(len(left | right), 1)
     return common >= SAME_WORDS or ((meaning or 0.0) >= SAME_MEANING and common >= SAME_WORDS / 3)
 
 
-def _telling(text: str) -> tuple[list[str], bool]:
+def telling(text: str) -> tuple[list[str], bool]:
     """The numbers of a text, and whether it denies."""
     words = _TOKEN.findall(text.translate(_QUOTES).casefold())
     denials = sum(word in _NEGATIONS for word in words)

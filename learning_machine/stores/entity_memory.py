@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
 from learning_machine.errors import InvalidInput
 from learning_machine.state.changes import Add, Change, Refused, Revise
 from learning_machine.state.config import EntityMemoryConfig, StoreConfig
-from learning_machine.state.entities import Entity, EntityMemory, EntityRef, Period, Relationship
+from learning_machine.state.entities import ALWAYS, Entity, EntityMemory, EntityRef, Period, Relationship
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.handles import handle_of
 from learning_machine.state.items import Item
-from learning_machine.state.scope import Scope
+from learning_machine.state.scope import USER, Scope
 from learning_machine.state.times import parse_when, period_in
+from learning_machine.stores.entity_rows import (
+    ALIAS,
+    EVENT,
+    FACT,
+    PROPERTY,
+    RELATIONSHIP,
+    entities_from,
+    entity_lines,
+    happened,
+    told,
+)
 from learning_machine.stores.fusing import fuse
 from learning_machine.stores.learned_knowledge import search_params
 from learning_machine.stores.ledger_store import LedgerStore, branch_query, plain_text, scope_in
 from learning_machine.stores.naming import ENTITY
 from learning_machine.stores.protocol import Standing
-from learning_machine.stores.rendering import line, one_line
+from learning_machine.stores.rendering import line
 from learning_machine.stores.resolving import lookup_keys, mentions, name_key
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.tools import entity_tools
 
-FACT, EVENT, RELATIONSHIP, PROPERTY, ALIAS = "fact", "event", "relationship", "property", "alias"
 #: Rows of each kind shown of one thing at most.
 EACH = 20
+#: And by whoever asks for all of it.
+ALL = 10_000
 _KINDS = (FACT, EVENT, RELATIONSHIP, PROPERTY, ALIAS, ENTITY)
 
 
@@ -67,9 +80,9 @@ class EntityMemoryStore(LedgerStore):
         }
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> EntityMemory | None:
-        entities = entities_from(rows[0])
-        known = {item.id for entity in entities for item in (*entity.facts, *entity.events)}
-        known |= {row["id"] for row in rows[0]}
+        # A name alone tells nothing.
+        entities = tuple(entity for entity in entities_from(rows[0]) if entity.items or entity.aliases)
+        known = {row["id"] for row in rows[0]}
         ranked = fuse(rows[1], standing.weights)
         found = tuple(Item.from_row(row) for _, row in ranked if row["id"] not in known and row["kind"] != ENTITY)
         data = EntityMemory(entities, found[: self.config.max_results])
@@ -77,8 +90,9 @@ class EntityMemoryStore(LedgerStore):
 
     def lines(self, data: Any) -> list[str]:
         """The things named, with what is known of each; then what else fits, with whom it is about."""
-        named = [text for entity in data.entities for text in entity_lines(entity)]
-        return [*named, *(line(dated(item), name=item.about, handle=item.handle) for item in data.found)]
+        labels = Counter(entity.label for entity in data.entities)
+        named = [text for entity in data.entities for text in entity_lines(entity, namespace=labels[entity.label] > 1)]
+        return [*named, *(line(told(item), handle=item.handle) for item in data.found)]
 
     def known(self, data: Any) -> Sequence[Item]:
         return data.items if data else ()
@@ -89,59 +103,52 @@ class EntityMemoryStore(LedgerStore):
     # --- asking -------------------------------------------------------------------------------------------------------
 
     def facts(self, name: str, **scope: Any) -> list[Item]:
-        """What is known about a thing."""
-        entity = self.entity(name, **scope)
-        return list(entity.facts) if entity else []
+        """What is known about a thing, in every namespace the scope sees."""
+        return [item for entity in self.entities(name, **scope) for item in entity.facts]
 
     def events(
-        self, name: str, *, since: datetime | None = None, until: datetime | None = None, **scope: Any
+        self, name: str, *, since: datetime | str | None = None, until: datetime | str | None = None, **scope: Any
     ) -> list[Item]:
-        """What happened with a thing, newest first; from `since` on and before `until`."""
-        entity = self.entity(name, period=Period(since, until), **scope)
-        return list(entity.events) if entity else []
+        """What happened with a thing, newest first; from `since` on and before `until`, times or ISO dates."""
+        zone = scope_in(scope).timezone
+        period = Period(*(parse_when(when, zone) if isinstance(when, str) else when for when in (since, until)))
+        events = [item for entity in self.entities(name, period=period, **scope) for item in entity.events]
+        return sorted(events, key=lambda item: (happened(item), item.id), reverse=True)
 
-    def entity(self, name: str, *, period: Period | None = None, **scope: Any) -> Entity | None:
-        """All that is known of one thing; `None` when nobody has it. A name that could mean several raises `InvalidInput`."""
+    def entity(self, name: str, *, period: Period = ALWAYS, **scope: Any) -> Entity | None:
+        """All that is known of one thing, in the user's own namespace if it is there; `None` when nobody has it."""
+        return next(iter(self.entities(name, period=period, **scope)), None)
+
+    def entities(self, name: str, *, period: Period = ALWAYS, **scope: Any) -> list[Entity]:
+        """One thing as each namespace knows it, the user's own first. A name that could mean several raises `InvalidInput`."""
         where, ref = scope_in(scope), EntityRef.parse(name)
         standing = scope.get("standing") or Standing()
-        asked = self._named(where, standing, lookup_keys(ref.name), period or Period(), each=1_000)
-        rows = self.ledger.database.read(access_of(where), [branch_query(where, standing), ("entities.named", asked)])[
-            1
-        ]
-        found = entities_from(rows)
-        exact = [
-            entity
-            for entity in found
-            if name_key(ref.name) in {name_key(known) for known in (entity.name, *entity.aliases)}
-        ]
-        meant = [entity for entity in exact or found if not ref.type or entity.type == ref.type]
-        if len(meant) > 1:
-            options = ", ".join(entity.label for entity in meant)
+        asked = self._named(where, standing, lookup_keys(ref.name), period, each=ALL)
+        queries = [branch_query(where, standing), ("entities.named", {**asked, "entities": ALL})]
+        found = entities_from(self.ledger.database.read(access_of(where), queries)[1])
+        meant = [entity for entity in found if ref.type in ("", entity.type)] or [one for one in found if not one.type]
+        if len({entity.type for entity in meant} - {""}) > 1 or len({entity.namespace for entity in meant}) < len(
+            meant
+        ):
+            options = ", ".join(dict.fromkeys(entity.label for entity in meant))
             raise InvalidInput(f"{name!r} could be {options}. Say which, with its type in parentheses.")
-        return meant[0] if meant else None
+        return sorted(meant, key=lambda entity: (entity.namespace not in (USER, "session"), entity.namespace))
 
     def neighbours(self, name: str, *, hops: int = 1, **scope: Any) -> list[Relationship]:
         """Who or what is connected to a thing, from both ends, up to `hops` (1 to 3) steps away; nearest first."""
-        entity = self.entity(name, **scope)
-        if entity is None:
-            return []
+        entities = self.entities(name, **scope)
         where, standing = scope_in(scope), scope.get("standing") or Standing()
+        starts = [entity.id.partition("/") for entity in entities]
+        params = {
+            "store": self.learning_type,
+            "spaces": [int(space) for space, _, _ in starts],
+            "slots": [slot for _, _, slot in starts],
+            "hops": max(1, min(hops, 3)),
+            "session": where.session_id,
+            "here": list(standing.here),
+        }
         rows = self.ledger.database.read(
-            access_of(where),
-            [
-                branch_query(where, standing),
-                (
-                    "entities.neighbours",
-                    {
-                        "store": self.learning_type,
-                        "space": int(entity.id.partition("/")[0]),
-                        "slot": entity.id.partition("/")[2],
-                        "hops": max(1, min(hops, 3)),
-                        "session": where.session_id,
-                        "here": list(standing.here),
-                    },
-                ),
-            ],
+            access_of(where), [branch_query(where, standing), ("entities.neighbours", params)]
         )[1]
         return [
             Relationship(row["subject_name"], row["name"], row["target_name"], handle_of(row["id"]), row["hops"])
@@ -239,7 +246,6 @@ class EntityMemoryStore(LedgerStore):
             quote=quote,
             since=since,
             text=f"{about.name} {relation} {towards.name}",
-            value={"towards": name_key(towards.name)},
             index=f"{about.name} {relation} {towards.name}",
         )
 
@@ -268,55 +274,3 @@ class EntityMemoryStore(LedgerStore):
 
     def _refused(self, reason: str) -> Refused:
         return Refused(store=self.learning_type, reason=reason)
-
-
-def entities_from(rows: Sequence[Mapping[str, Any]]) -> tuple[Entity, ...]:
-    """Things with all that is known of each, from the rows of `entities.named`."""
-    found = []
-    for row in (row for row in rows if row["kind"] == ENTITY):
-        own = [one for one in rows if one["space"] == row["space"] and one["subject"] == row["slot"]]
-        connected = [
-            one
-            for one in rows
-            if one["space"] == row["space"]
-            and one["kind"] == RELATIONSHIP
-            and row["slot"] in (one["subject"], one["target"])
-        ]
-        by_kind = {kind: [Item.from_row(one) for one in own if one["kind"] == kind] for kind in (FACT, EVENT, PROPERTY)}
-        found.append(
-            Entity(
-                id=f"{row['space']}/{row['slot']}",
-                name=row["name"],
-                type=row["value"].get("type", ""),
-                aliases=tuple(row["value"].get("aliases", ())),
-                handle=handle_of(row["id"]),
-                properties={item.name: item.value for item in by_kind[PROPERTY]},
-                facts=tuple(sorted((*by_kind[PROPERTY], *by_kind[FACT]), key=lambda item: item.id)),
-                events=tuple(sorted(by_kind[EVENT], key=happened, reverse=True)),
-                relationships=tuple(
-                    Relationship(one["about"] or "?", one["name"], one["towards"] or "?", handle_of(one["id"]))
-                    for one in sorted(connected, key=lambda one: one["id"])
-                ),
-            )
-        )
-    return tuple(found)
-
-
-def entity_lines(entity: Entity) -> list[str]:
-    """A thing as the agent reads it: who it is, then facts, connections, and events newest first."""
-    also = f", also called {', '.join(map(one_line, entity.aliases))}" if entity.aliases else ""
-    head = f"- {one_line(entity.label)}{also}:"
-    facts = [line(item.text, name=item.name, handle=item.handle) for item in entity.facts]
-    connections = [line(str(one), handle=one.handle) for one in entity.relationships]
-    events = [line(dated(item), handle=item.handle) for item in entity.events]
-    return [head, *(f"  {text}" for text in (*facts, *connections, *events))]
-
-
-def dated(item: Item) -> str:
-    """An event with its day; anything else as it is."""
-    return f"{happened(item):%Y-%m-%d}: {item.text}" if item.kind == EVENT else item.text
-
-
-def happened(item: Item) -> datetime:
-    """When an event happened; unknown: when it was learned."""
-    return item.true_from or item.known_from

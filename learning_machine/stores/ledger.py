@@ -27,8 +27,10 @@ log = logging.getLogger(__name__)
 class Ledger:
     """What has been learned, in one database. Safe with many threads, tasks, processes and machines."""
 
-    def __init__(self, database: Database, *, redact: Callable[[str], str] = str) -> None:
-        self.database, self.redact = database, redact
+    def __init__(
+        self, database: Database, *, redact: Callable[[str], str] = str, ready: Callable[[], None] = lambda: None
+    ) -> None:
+        self.database, self.redact, self.ready = database, redact, ready
 
     def write(self, changes: Sequence[Change | Refused], *, scope: Scope, source: Source) -> list[Receipt]:
         """Write changes, one receipt each, in order. A failure is a `failed` receipt for each and leaves nothing behind."""

@@ -39,6 +39,8 @@ class LedgerStore:
     #: Whether its learnings are compared by meaning when they are written, and recalled by question rather than all.
     merges: ClassVar[bool] = False
     by_question: ClassVar[bool] = False
+    #: Whether what the agent was shown and repeats is kept from being learned again.
+    guarded: ClassVar[bool] = True
     config_type: ClassVar[type[StoreConfig]] = StoreConfig
 
     def __init__(
@@ -62,6 +64,8 @@ class LedgerStore:
             raise ConfigurationError(
                 f"The store {self.learning_type!r} belongs to no machine yet. Give it to a LearningMachine, or pass ledger=."
             )
+        # A store may be asked before its machine is: the database has to know its roles first, or nothing holds.
+        self._ledger.ready()
         return self._ledger
 
     def question(self, text: str) -> Question:

@@ -48,10 +48,6 @@ class Naming:
             self._renew(ref, row)
         return found.known.id
 
-    def current(self, ref: EntityRef, subject: str) -> Row:
-        """What the thing is called now, and what it is."""
-        return next(row for row in self._rows(ref) if row["slot"] == subject)
-
     def _taken(self, ref: EntityRef, subject: str) -> str | None:
         """An alias that already names something else with which the thing would be confused from then on."""
         for alias in ref.aliases:

@@ -46,4 +46,5 @@ def as_shown(row: Mapping[str, Any]) -> dict[str, Any]:
     )
     shown = {"handle": handle_of(row["id"]), **{name: row[name] for name in names}, "quotes": row["quotes"] or []}
     shown["superseded_by"] = handle_of(row["superseded_by"]) if row["superseded_by"] else None
+    shown["abandoned"] = row["abandoned_at"] is not None
     return shown

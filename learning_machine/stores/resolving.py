@@ -17,7 +17,39 @@ from learning_machine.state.entities import EntityRef
 from learning_machine.state.lexemes.folding import fold, spell_out
 
 _LEGAL = frozenset(
-    ["inc", "incorporated", "ltd", "limited", "llc", "llp", "lp", "corp", "corporation", "co", "company", "gmbh", "ag", "kg", "ohg", "ug", "se", "sa", "sas", "sarl", "srl", "bv", "nv", "oy", "ab", "as", "aps", "plc", "pty", "pvt", "kk"]
+    [
+        "inc",
+        "incorporated",
+        "ltd",
+        "limited",
+        "llc",
+        "llp",
+        "lp",
+        "corp",
+        "corporation",
+        "co",
+        "company",
+        "gmbh",
+        "ag",
+        "kg",
+        "ohg",
+        "ug",
+        "se",
+        "sa",
+        "sas",
+        "sarl",
+        "srl",
+        "bv",
+        "nv",
+        "oy",
+        "ab",
+        "as",
+        "aps",
+        "plc",
+        "pty",
+        "pvt",
+        "kk",
+    ]
 )
 # Written without a space before or behind the name.
 _LEGAL_UNSPACED = ("株式会社", "有限会社", "合同会社", "股份有限公司", "有限公司", "주식회사")
@@ -88,7 +120,7 @@ def _runs(text: str, limit: int) -> Iterable[str]:
             yield _key_of(words[start : start + length])
     for run in _UNSPACED.findall("".join(f"{word} " for word in words)):
         for length in range(2, MAX_CHARACTERS + 1):
-            yield from (run[start : start + length] for start in range(len(run) - length + 1))
+            yield from (run[start : start + length] for start in range(min(len(run), limit) - length + 1))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class SessionContextStore(LedgerStore):
 
     learning_type: ClassVar[str] = "session_context"
     needs: ClassVar[str] = "session_id"
+    # It is the machine's own note, brought up to date from itself.
+    guarded: ClassVar[bool] = False
     config_type: ClassVar[type[StoreConfig]] = SessionContextConfig
     config: SessionContextConfig
 

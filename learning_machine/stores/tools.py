@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import wraps
 from inspect import Parameter, cleandoc, signature
 from typing import Any
 
+import psycopg
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.prebuilt import ToolRuntime
 
@@ -15,6 +17,7 @@ from learning_machine.errors import LearningMachineError
 from learning_machine.state.changes import Change, Receipt, Refused, Retire
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.identity import scope_of
+from learning_machine.state.loop import union
 from learning_machine.state.messages import Said, keys_of, message_key, spoken
 from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import Scope
@@ -23,8 +26,8 @@ from learning_machine.stores.rendering import one_line
 from learning_machine.stores.spaces import namespaces_of
 from learning_machine.stores.writing import Source
 
-#: What a tool call knows of the conversation it is made in.
-_Place = tuple[Scope, Sequence[Said], Sequence[str], str | None]
+#: What a tool call knows of the conversation it is made in: whose it is, what was said, where it stands, its own message.
+_Place = tuple[Scope, Sequence[Said], Standing, str | None]
 
 
 #: Modes in which the agent may write, or propose, by tools.
@@ -156,32 +159,31 @@ def entity_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
 
 def _search(store: Any, place: _Place, query: str) -> str:
     """What a store finds, as data; in words when there is nothing."""
-    scope, _, here, _ = place
-    try:
-        standing = Standing(
-            machine=store.machine, here=tuple(here), question=store.question(query), now=datetime.now(UTC)
-        )
-        found = store.build_context(store.recall(**scope.keywords(), standing=standing))
-    except LearningMachineError as error:
-        return f"failed: {error}"
+    scope, _, where, _ = place
+    standing = replace(where, machine=store.machine, question=store.question(query), now=datetime.now(UTC))
+    found = store.build_context(store.recall(**scope.keywords(), standing=standing))
     return found or f"nothing is known about {one_line(query)!r}"
 
 
 def _current(store: Any, place: _Place) -> Any:
-    return store.recall(**place[0].keywords())
+    scope, _, where, _ = place
+    return store.recall(**scope.keywords(), standing=replace(where, machine=store.machine))
 
 
 def _write(store: Any, place: _Place, changes: Sequence[Change | Refused]) -> str:
     """Write and say what happened, one sentence a change."""
-    scope, said, here, anchor = place
+    scope, said, where, anchor = place
     if not changes:
         return "nothing to change: it is not known"
     if not scope.learn:
         return "refused: nothing is kept of this conversation"
+    if getattr(scope, store.needs) is None:
+        return f"refused: this conversation has no {store.needs}, so there is nobody to keep it for"
     texts = [getattr(change, "index", "") for change in changes]
     source = Source(
         said=said,
-        here=here,
+        here=where.here,
+        rooted=where.rooted,
         anchor=anchor,
         machine=store.machine,
         modes={store.learning_type: store.mode},
@@ -209,17 +211,29 @@ def _tool(function: Callable[..., str], context: dict[str, Any]) -> BaseTool:
 def _bound(function: Callable[..., str], scope: Scope) -> Callable[..., str]:
     @wraps(function)
     def run(**arguments: Any) -> str:
-        return function((scope, (), (), None), **arguments)
+        return _answered(function, (scope, (), Standing(), None), arguments)
 
     return _with_signature(run, function, [])
 
 
 def _in_run(function: Callable[..., str]) -> Callable[..., str]:
     @wraps(function)
-    def run(runtime: ToolRuntime, **arguments: Any) -> str:
-        return function(_place_in(runtime), **arguments)
+    def run(runtime: ToolRuntime[Any, Any], **arguments: Any) -> str:
+        return _answered(function, _place_in(runtime), arguments)
 
-    return _with_signature(run, function, [Parameter("runtime", Parameter.KEYWORD_ONLY, annotation=ToolRuntime)])
+    return _with_signature(
+        run, function, [Parameter("runtime", Parameter.KEYWORD_ONLY, annotation=ToolRuntime[Any, Any])]
+    )
+
+
+def _answered(function: Callable[..., str], place: _Place, arguments: dict[str, Any]) -> str:
+    """What the tool says. A database that cannot be read is told to the model, and never breaks the agent's turn."""
+    try:
+        return function(place, **arguments)
+    except LearningMachineError as error:
+        return f"failed: {error}"
+    except psycopg.Error as error:
+        return f"failed: what is known could not be read ({type(error).__name__}), so nothing was saved"
 
 
 def _with_signature(run: Callable[..., str], function: Callable[..., str], more: list[Parameter]) -> Callable[..., str]:
@@ -235,9 +249,13 @@ def _with_signature(run: Callable[..., str], function: Callable[..., str], more:
     return run
 
 
-def _place_in(runtime: ToolRuntime) -> _Place:
+def _place_in(runtime: ToolRuntime[Any, Any]) -> _Place:
     scope = scope_of(runtime, runtime.config)
     messages = runtime.state.get("messages", []) if isinstance(runtime.state, dict) else []
     session = scope.session_id or ""
     calling = message_key(messages[-1], len(messages) - 1, session) if messages else None
-    return scope, spoken(messages, session), keys_of(messages, session), calling
+    # Inside the loop the agent is also told which answers came before those it sees.
+    loop = (runtime.state.get("learning_context") or {}) if isinstance(runtime.state, dict) else {}
+    here = union(loop.get("turns"), keys_of(messages, session))
+    standing = Standing(here=tuple(here), rooted=bool(loop.get("rooted")))
+    return scope, spoken(messages, session), standing, calling

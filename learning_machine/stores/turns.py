@@ -11,13 +11,15 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import psycopg
 from psycopg.types.json import Jsonb
+from psycopg_pool import PoolTimeout
 
+from learning_machine.errors import DatabaseUnavailable
 from learning_machine.state.messages import Said, clean_text
 from learning_machine.state.scope import Scope
 from learning_machine.state.tokens import estimate_tokens
 from learning_machine.stores.indexing import MESSAGES, Vectors, index
 from learning_machine.stores.ledger import failed
-from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
+from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Space, Transaction
 from learning_machine.stores.spaces import access_of, own_space
 
 KeepMessages = Literal["forever", "until_learned"] | int
@@ -59,6 +61,8 @@ class UnreadTurn:
     answer: str
     scope: Scope
     said: tuple[Said, ...] = field(default=())
+    #: Handles of what the agent was shown when it answered.
+    shown: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -94,6 +98,15 @@ class Turns:
         own = own_space(scope)
         if own is None or not turn.said:
             return None
+        try:
+            return self._record_in(own, scope, turn, enqueue)
+        except DatabaseUnavailable as error:
+            if isinstance(error.__cause__, PoolTimeout):
+                raise
+            # The connection had died unnoticed. Recording twice is recording once.
+            return self._record_in(own, scope, turn, enqueue)
+
+    def _record_in(self, own: Space, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None) -> tuple[int, UUID]:
         try:
             with self.database.transaction(access_of(scope, timeout_ms=RECORD_TIMEOUT_MS)) as transaction:
                 space = transaction.space(own)
@@ -201,13 +214,14 @@ class Turns:
             )
         return one_branch([_unread(row) for row in rows])
 
+    def next(self, space: int, session: str) -> Row | None:
+        """The oldest turn of a thread that extraction has not read: its `id`, and how many `failures` it has had."""
+        with self.database.transaction(Access(spaces=(space,))) as transaction:
+            return transaction.one("turns.next", {"space": space, "machine": self.machine, "session": session})
+
     def waiting(self, space: int, session: str) -> bool:
         """Whether the thread has turns that extraction has not read."""
-        with self.database.transaction(Access(spaces=(space,))) as transaction:
-            return (
-                transaction.one("turns.waiting", {"space": space, "machine": self.machine, "session": session})
-                is not None
-            )
+        return self.next(space, session) is not None
 
     def line_before(self, space: int, turn: UUID) -> list[str]:
         """The message keys of the branch up to this turn."""
@@ -243,6 +257,11 @@ class Turns:
                 transaction.run("turns.drop_read", {"space": space, "turns": list(turns)})
             transaction.run("turns.drop_expired")
 
+    def drop_expired(self) -> None:
+        """Delete the words whose time is over, whoever said them."""
+        with self.database.transaction(Access(admin=True, timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
+            transaction.run("turns.drop_expired")
+
     def note_failure(self, space: int, turn: UUID, attempt: int, error: str, *, parked: bool) -> None:
         """Keep why reading a turn failed."""
         with self.database.transaction(Access(spaces=(space,))) as transaction:
@@ -260,15 +279,17 @@ class Turns:
 
 
 def one_branch(turns: Sequence[UnreadTurn]) -> list[UnreadTurn]:
-    """The first turn and those that follow it one from the other, so that a batch never mixes branches nor grows too long."""
+    """The first turn and those that follow it one from the other, so that a batch never mixes branches or scopes nor
+    grows too long."""
     batch = list(turns[:1])
     size = sum(turn.size for turn in batch)
     for turn in turns[1:]:
+        if turn.parent != batch[-1].id:
+            continue
         size += turn.size
-        if size > MAX_BATCH_TOKENS:
+        if size > MAX_BATCH_TOKENS or turn.scope != batch[0].scope:
             break
-        if turn.parent == batch[-1].id:
-            batch.append(turn)
+        batch.append(turn)
     return batch
 
 
@@ -276,4 +297,4 @@ def _unread(row: Row) -> UnreadTurn:
     said = tuple(
         Said(one["key"], one["role"], one["content"], datetime.fromisoformat(one["at"])) for one in row["said"]
     )
-    return UnreadTurn(row["id"], row["parent"], row["answer"], Scope.model_validate(row["scope"]), said)
+    return UnreadTurn(row["id"], row["parent"], row["answer"], Scope.model_validate(row["scope"]), said, tuple(row["shown"]))

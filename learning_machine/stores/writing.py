@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from psycopg.types.json import Jsonb
 from learning_machine.errors import MissingScope, WriteFailed
 from learning_machine.state.changes import TRUST, Add, Change, Origin, Quote, Receipt, Refused, Retire, Revise, Status
 from learning_machine.state.entities import EntityRef
-from learning_machine.state.handles import handle_of, id_of
+from learning_machine.state.handles import SAID, handle_of, id_of
 from learning_machine.state.messages import Said, clean_text, clean_value
 from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import USER, Scope
@@ -25,7 +26,8 @@ from learning_machine.stores.deciding import (
     lock_key,
     says_the_same,
 )
-from learning_machine.stores.indexing import Vectors, index, index_names, unindex, weights
+from learning_machine.stores.echoing import Shown, echo_of
+from learning_machine.stores.indexing import Question, Vectors, index, index_names, unindex
 from learning_machine.stores.naming import ENTITY, Naming
 from learning_machine.stores.postgres.database import Row, Transaction
 from learning_machine.stores.proposing import GATED, Proposing
@@ -43,7 +45,8 @@ class Source:
     """Where the changes of one write come from.
 
     `said` is what quotes are checked against, `anchor` the message the rest hangs on, `here` what is in front of the
-    agent, `reads` the turns whose reading this write completes, `merging` the stores whose learnings are compared by meaning.
+    agent, `reads` the turns whose reading this write completes, `merging` the stores whose learnings are compared by meaning,
+    `shown` the handles of what the agent was shown, which the stores in `guarded` do not learn again from its mouth.
     """
 
     origin: Origin = Origin.INFERENCE
@@ -60,6 +63,8 @@ class Source:
     namespaces: Mapping[str, str] = field(default_factory=dict)
     vectors: Vectors = field(default_factory=Vectors)
     merging: Collection[str] = ()
+    shown: Collection[str] = ()
+    guarded: Collection[str] = ()
 
 
 @dataclass
@@ -108,6 +113,8 @@ class Writing:
             raise MissingScope()
         self.own = transaction.space(own)
         self.actor = source.actor or f"space {self.own}"
+        #: Slots of the things that this write made, or learned a name or type of.
+        self.made: set[str] = set()
 
     def run(self, changes: Sequence[Change | Refused]) -> list[Receipt]:
         if self.source.reads and not self._mark_read():
@@ -200,14 +207,12 @@ class Writing:
             if isinstance(subject, Refused):
                 return subject
             found |= {field_name: subject} if ref is not None else {}
-        if change.kind == ENTITY and change.about is not None:
-            row = naming.current(change.about, found["subject"])
-            found |= {"name": row["name"], "text": row["name"], "value": row["value"]}
         return replace(change, **found)
 
     def _save_entity(self, change: Add, space: int) -> None:
         plan = Planned(change, space, "", change.slot or "", change.kind, change.name, space != self.own)
-        self._write_one(plan)
+        if self._write_one(plan).status == "saved":
+            self.made.add(plan.slot)
 
     # --- planning -----------------------------------------------------------------------------------------------------
 
@@ -275,6 +280,10 @@ class Writing:
         key = plan.key(text, value)
         quote = self.witness.find(change.quote)
         origin = self._origin(quote)
+        if plan.kind == ENTITY and isinstance(change, Add) and change.about is not None:
+            # Finding the name has written it.
+            receipt = self._support(plan, Incumbent.of(self._rows(plan)), plan.name, quote)
+            return replace(receipt, status="saved") if plan.slot in self.made else receipt
         place = self._place(plan, key)
         if isinstance(change, Revise) and place != plan.slot:
             return self._merge(plan, change)
@@ -285,6 +294,8 @@ class Writing:
             plan.slot, incumbent = f"{plan.slot}~{uuid4().hex[:8]}", Incumbent()
         if not isinstance(change, Add) and not incumbent.active:
             return self._refuse(change, f"{change.handle} no longer holds")
+        if (echo := self._echo(plan, text, origin)) is not None:
+            return Receipt(status="known", store=change.store, handle=handle_of(echo.id) if echo.id else None, text=text)
         if not incumbent.active and (twin := self._twin(plan)) is not None:
             return self._support(plan, Incumbent(id=twin["id"]), text, quote)
         outcome = self._decide(plan, incumbent, key, origin)
@@ -335,14 +346,13 @@ class Writing:
         change = plan.change
         if not isinstance(change, Add) or change.store not in self.source.merging:
             return None
-        words = [lexeme for lexeme in weights(change.index)[0] if lexeme]
         rows = self.transaction.all(
             "search.near",
             {
                 "space": plan.space,
                 "source": change.store,
                 "kind": plan.kind,
-                "lexemes": words,
+                **Question.of(change.index).params(),
                 "model": self.source.vectors.model,
                 "vector": self.source.vectors.of(change.index),
                 "session": self.scope.session_id,
@@ -350,6 +360,23 @@ class Writing:
             },
         )
         return next((row for row in rows if says_the_same(change.text, row["text"], row["meaning"])), None)
+
+    def _echo(self, plan: Planned, text: str, origin: Origin) -> Shown | None:
+        """What the agent was shown and this merely repeats. The user's own words, and other sources, are no echo."""
+        change = plan.change
+        if isinstance(change, Retire) or origin is not Origin.INFERENCE or change.store not in self.source.guarded:
+            return None
+        about = change.about.name if isinstance(change, Add) and change.about and not change.towards else ""
+        said = f"{about} {text}".strip()
+        return echo_of(said, self._shown, store=change.store, subject=plan.subject, slot=plan.slot)
+
+    @cached_property
+    def _shown(self) -> list[Shown]:
+        ids = [number for handle in self.source.shown if (number := id_of(handle)) is not None]
+        said = [number for handle in self.source.shown if (number := id_of(handle, SAID)) is not None]
+        rows = self.transaction.all("ledger.shown", {"ids": ids}) if ids else []
+        answers = self.transaction.all("ledger.shown_answers", {"space": self.own, "ids": said}) if said else []
+        return [*map(Shown.of, rows), *(Shown(row["content"]) for row in answers)]
 
     def _rows(self, plan: Planned) -> list[Row]:
         return self.transaction.all(

@@ -103,7 +103,19 @@ def test_every_valid_item_of_a_broken_reply_is_kept(name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "   \n", "I learned nothing.", "null", "true", "42", '"Alice"', "```\n```", "Sorry, I can't.", "[1, 2]", "The [user] said [so]."],
+    [
+        "",
+        "   \n",
+        "I learned nothing.",
+        "null",
+        "true",
+        "42",
+        '"Alice"',
+        "```\n```",
+        "Sorry, I can't.",
+        "[1, 2]",
+        "The [user] said [so].",
+    ],
 )
 def test_no_json_at_all_is_a_failure(text: str) -> None:
     """An answer without an object or list of changes raises `ExtractionFailed`, so that the batch is tried again."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
-from pydantic import BaseModel
 
 from learning_machine.offline import OfflineModel
 from learning_machine.prompts import fill, load
@@ -24,30 +24,44 @@ FIELDS = "\n".join(
 PROFILE = fill(load("user_profile"), fields=FIELDS)
 SESSION = fill(load("session_context"), planning="")
 PLANNING = fill(load("session_context"), planning=" " + load("session_planning"))
-KNOWLEDGE = '`learned_knowledge`: what is worth knowing. `kind` "insight".'
-ENTITIES = '`entity_memory`: people and things. `kind` "fact" and "relationship".'
+KNOWLEDGE, ENTITIES = load("learned_knowledge"), load("entity_memory")
 STORES = ["user_profile", "session_context", "learned_knowledge", "entity_memory"]
 
 CONTEXT = """You are a friendly agent.
+- Be brief.
 
 <learnings>
 What earlier conversations taught. Codes such as [k3f] name an entry.
 <user_profile>
 - name: Alice Smith [k1]
-- preferred_name: Ally [k2]
 - company: Salt &amp; Pepper &lt;Ltd&gt; [k3]
 - preferences: green tea [k4]
+- preferences: jazz [k6]
 - Alice is training for a marathon [k5]
 </user_profile>
 <session_context>
 - summary: A trip to Japan is being planned. [k7]
-- step (open): book flights [k8]
 </session_context>
-<entity_memory>
-- Globex: uses PostgreSQL [k9]
-- (3 more not shown)
-</entity_memory>
 </learnings>"""
+
+FOUND = """<recalled_learnings>
+What earlier conversations taught. Codes such as [k3f] name an entry.
+<learned_knowledge>
+- (3 more not shown)
+- Retrying webhooks: Retry webhooks with exponential backoff (applies to: payments) [k20]
+</learned_knowledge>
+<entity_memory>
+- Acme (company), also called Acme Inc:
+  - uses PostgreSQL [k21]
+  - Maria Silva — CEO of → Acme [k22]
+  - 2026-03-15: launched v2 [k23]
+- Bob: plays chess [k24]
+</entity_memory>
+<conversation>
+- 2026-05-01 user: The office plant is called Fern — answered: What a name [k25]
+- 2026-05-01 user: Where is the office plant? — answered: I don't know that yet. [k26]
+</conversation>
+</recalled_learnings>"""
 
 Said = tuple[str, str]
 Known = dict[str, str]
@@ -105,21 +119,13 @@ TEACHES: list[tuple[str, list[Said]]] = [
     ("Hi, I'm Alice!", [("name", "Alice")]),
     ("I’m José.", [("name", "José")]),
     ("I am Alice Smith from Acme", [("name", "Alice Smith")]),
-    ("My name is Dr. Alice Smith.", [("name", "Dr. Alice Smith")]),
     ("Call me Al, please.", [("preferred_name", "Al")]),
     ("Everyone calls me Bobby", [("preferred_name", "Bobby")]),
-    ("I go by Kit.", [("preferred_name", "Kit")]),
-    ("My pronouns are she/her.", [("pronouns", "she/her")]),
-    ("I use they/them pronouns", [("pronouns", "they/them")]),
     ("I work at Acme.", [("company", "Acme")]),
     ("I work for the University of Porto in Portugal", [("company", "the University of Porto")]),
     ("I currently work at Acme as a data engineer.", [("company", "Acme"), ("role", "data engineer")]),
     ("I work as a nurse.", [("role", "nurse")]),
     ("I work as a product manager at Globex Inc.", [("role", "product manager"), ("company", "Globex Inc")]),
-    ("I'm a software developer", [("role", "software developer")]),
-    ("I am the CTO of Acme.", [("role", "CTO"), ("company", "Acme")]),
-    ("I'm the head of sales", [("role", "head of sales")]),
-    ("My job title is backend engineer", [("role", "backend engineer")]),
     ("I'm working on a compiler for Rust", [("work", "a compiler for Rust")]),
     ("I work on search quality these days.", [("work", "search quality")]),
     ("I live in Lisbon.", [("location", "Lisbon")]),
@@ -129,31 +135,20 @@ TEACHES: list[tuple[str, list[Said]]] = [
     ("I just moved from London to Lisbon last year.", [("location", "Lisbon")]),
     ("I've moved to Porto.", [("location", "Porto")]),
     ("I'm based in Berlin", [("location", "Berlin")]),
-    ("My time zone is Europe/Lisbon.", [("timezone", "Europe/Lisbon")]),
-    ("I'm in the CET time zone", [("timezone", "CET")]),
     ("Please answer in German.", [("language", "German")]),
     ("Keep answers short.", [("communication_style", "Keep answers short")]),
-    ("Do not use jargon.", [("communication_style", "Do not use jargon")]),
+    ("Please keep your answers short", [("communication_style", "keep your answers short")]),
     ("No emojis please", [("communication_style", "No emojis")]),
     ("I prefer short answers", [("communication_style", "short answers")]),
     ("I prefer green tea.", [("preferences", "green tea")]),
     ("I really like window seats", [("preferences", "window seats")]),
-    ("I enjoy tea, jazz and hiking", [("preferences", "tea"), ("preferences", "jazz"), ("preferences", "hiking")]),
     ("I hate coffee.", [("preferences", "hate coffee")]),
     ("I don't like coffee.", [("preferences", "don't like coffee")]),
-    ("Always use metric units when answering.", [("preferences", "Always use metric units when answering")]),
-    ("My favourite colour is blue", [("preferences", "My favourite colour is blue")]),
     ("Remember that the wifi at home is slow", [("observation", "the wifi at home is slow")]),
     ("Please remember I like tea.", [("preferences", "tea")]),
     ("My dog is called Rex.", [("observation", "My dog is called Rex")]),
-    ("I have two kids", [("observation", "I have two kids")]),
     ("I use Vim", [("observation", "I use Vim")]),
-    ("I'm a vegetarian.", [("observation", "I'm a vegetarian")]),
-    ("I'm retired", [("observation", "I'm retired")]),
     ("I'm allergic to nuts", [("observation", "I'm allergic to nuts")]),
-    ("I can't eat gluten", [("observation", "I can't eat gluten")]),
-    ("I've been working at Acme for 3 years", [("company", "Acme")]),
-    ("I prefer to be called Liz", [("preferred_name", "Liz")]),
     ("My name is Alice but everyone calls me Al", [("name", "Alice"), ("preferred_name", "Al")]),
     ("Actually, my name is Bob", [("name", "Bob")]),
     (
@@ -181,7 +176,6 @@ TEACHES_NOTHING = [
     "I do not work at Acme",
     "My name is not Alice",
     "I'm not a doctor",
-    "I never lived in Rome, but my friend lives in Rome",
     "If I moved to Porto, I live in a nicer flat",
     "If I moved to Porto, I work at Acme",
     "Suppose I work at Acme, my name is Bob",
@@ -192,9 +186,7 @@ TEACHES_NOTHING = [
     "My friend is in Rome",
     "She said I live in Rome",
     "Bob works at Acme",
-    "Translate into French: I live in Rome. My name is Bob.",
     "> I live in Rome",
-    "```\nI live in Rome\n```",
     "I'm tired",
     "I'm OK",
     "I'm Sorry",
@@ -224,10 +216,7 @@ TEACHES_NOTHING = [
 @pytest.mark.parametrize("text", TEACHES_NOTHING)
 def test_a_question_a_supposition_and_small_talk_teach_nothing(text: str) -> None:
     """What is asked, denied, supposed, quoted or said of others is not learned."""
-    learned_now = fields(text)
-    if text.startswith("I never lived"):
-        learned_now = [one for one in learned_now if one[0] == "location"]
-    assert learned_now == []
+    assert fields(text) == []
 
 
 def test_only_the_user_teaches() -> None:
@@ -251,15 +240,15 @@ def test_a_new_value_revises_a_field_and_stands_beside_in_a_list() -> None:
 
 CORRECTIONS = {
     "what the user just said": ["I live in Lisbon.", ("assistant", "Nice!"), "No, it's Porto"],
-    "what the assistant answered": ["Who am I?", ("assistant", "You live in Lisbon."), "Actually, it's in Porto now."],
     "what the user asked": ["Where do I live?", ("assistant", "I think it was Lisbon."), "no, it’s Porto, not Lisbon"],
-    "a value the assistant named": ["Hi", ("assistant", "How is Lisbon?"), "I meant Porto"],
+    "in other words": ["I live in Lisbon.", "Actually, I meant Porto"],
+    "right before": ["Where do I work and where do I live?", "actually it is in Porto now."],
 }
 
 
 @pytest.mark.parametrize("said", CORRECTIONS.values(), ids=CORRECTIONS)
 def test_a_correction_revises_what_was_spoken_of(said: list[str | Said]) -> None:
-    """ "No, it's …" revises the field that either side spoke of last."""
+    """ "No, it's …" revises the field the user spoke of last."""
     (change,) = learned(*said, held=(known("k1", "location", "Lisbon"),))
     assert (change["action"], change["name"], change["value"], change["handle"]) == (
         "revise",
@@ -277,26 +266,19 @@ def test_a_correction_reaches_back_over_the_summary() -> None:
     assert [(change["action"], change["value"]) for change in revised] == [("revise", "Porto"), ("add", "tea")]
 
 
-def test_a_correction_of_nothing_in_sight_is_left_alone() -> None:
-    """ "No, it's Porto" alone is not guessed at."""
-    assert learned("No, it's Porto", held=(known("k1", "location", "Lisbon"),)) == []
+@pytest.mark.parametrize(
+    "said", [["No, it's Porto"], ["I live in Lisbon", "No, it's fine"], ["I live in Lisbon", "Hm", "No, it's Porto"]]
+)
+def test_a_correction_of_nothing_in_sight_is_left_alone(said: list[str | Said]) -> None:
+    """ "No, it's …" is not guessed at when nothing was spoken of right before it, nor when it names nothing."""
+    assert learned(*said, held=(known("k1", "location", "Lisbon"),)) == []
 
 
-def test_what_no_longer_holds_is_retired() -> None:
-    """Taking back a known value retires it by its handle."""
-    (change,) = learned("I no longer work at Acme.", held=(known("k1", "company", "Acme"),))
+def test_what_is_to_be_forgotten_is_retired() -> None:
+    """Asking to forget a known value retires it by its handle, and teaches nothing."""
+    held = (known("k1", "company", "Acme"), known("k2", "location", "Lisbon"))
+    (change,) = learned("Please forget that I work at Acme.", held=held)
     assert (change["action"], change["handle"]) == ("retire", "k1")
-
-
-def test_a_schema_of_ones_own_is_filled() -> None:
-    """Fields the instructions list are filled by their names; what they do not list becomes an observation."""
-    own = fill(load("user_profile"), fields="- favourite_colour: a colour\n- age: in years")
-    found = learned("My favourite colour is blue, my age is 34 and I live in Lisbon", guidance=(own,))
-    assert [(one.get("name"), one["value"]) for one in found] == [
-        ("favourite_colour", "blue"),
-        ("age", "34"),
-        (None, "I live in Lisbon"),
-    ]
 
 
 def test_only_listed_stores_are_written_to() -> None:
@@ -310,6 +292,7 @@ def test_only_listed_stores_are_written_to() -> None:
 
 def test_the_summary_grows_and_stays_short() -> None:
     """The summary builds on the known one, is revised by its handle, and has at most five sentences."""
+    assert learned("Thanks!", guidance=(SESSION,)) == []
     first = learned("Help me plan a trip. Thanks!", guidance=(SESSION,))
     assert [(one["action"], one["kind"], one["value"]) for one in first] == [("add", "summary", "Help me plan a trip.")]
     held = {
@@ -318,54 +301,58 @@ def test_the_summary_grows_and_stays_short() -> None:
         "kind": "summary",
         "value": "One is here. Two is here. Three is here. Four is here.",
     }
-    (later,) = learned("Five is here. Six is here!", held=(held,), guidance=(SESSION,))
+    (later,) = learned("Five is here. Is six here?", held=(held,), guidance=(SESSION,))
     assert (later["action"], later["handle"]) == ("revise", "k7")
-    assert later["value"] == "One is here. Three is here. Four is here. Five is here. Six is here!"
+    assert later["value"] == "One is here. Three is here. Four is here. Five is here. Is six here?"
     assert learned("Thanks!", held=(held,), guidance=(SESSION,)) == []
 
 
-def test_goal_and_steps_are_kept_when_planning_is_on() -> None:
-    """A goal and the steps of a plan are learned only if the instructions offer them."""
-    text = "Can you help me plan a trip to Japan? The plan is: book flights, then book a hotel and finally pack."
-    found = [
-        (one["kind"], one.get("name"), one["value"])
-        for one in learned(text, guidance=(PLANNING,))
-        if one["kind"] != "summary"
-    ]
-    assert found == [
-        ("goal", None, "plan a trip to Japan"),
-        ("step", "open", "book flights"),
-        ("step", "open", "book a hotel"),
-        ("step", "open", "pack"),
-    ]
+def test_a_goal_is_kept_when_planning_is_on() -> None:
+    """A goal, asked for or stated, is learned only if the instructions offer it, and a later one revises it."""
+    text = "Can you help me plan a trip to Japan?"
+    goal = next(one for one in learned(text, guidance=(PLANNING,)) if one["kind"] == "goal")
+    assert (goal["action"], goal["value"]) == ("add", "plan a trip to Japan")
     assert {one["kind"] for one in learned(text, guidance=(SESSION,))} == {"summary"}
-    listed = learned("Steps:\n1. read the book\n2) write code", guidance=(PLANNING,))
-    assert [one["value"] for one in listed if one["kind"] == "step"] == ["read the book", "write code"]
+    held = {"handle": "k1", "store": "session_context", "kind": "goal", "value": "plan a trip to Japan"}
+    found = learned("My goal is to learn Rust.", held=(held,), guidance=(PLANNING,))
+    assert [(one["action"], one["value"]) for one in found if one["kind"] == "goal"] == [("revise", "learn Rust")]
 
 
-def test_entities_and_insights_are_learned() -> None:
-    """Relationships, facts about things and decisions go to the stores for them."""
-    text = "Maria Silva is the CEO of Acme. Acme uses PostgreSQL. We decided to use Go. Remember that deploys need the VPN."
-    found = learned(text, guidance=(KNOWLEDGE, ENTITIES))
-    assert [(one["kind"], one.get("subject"), one.get("name"), one.get("target")) for one in found[:2]] == [
-        ("relationship", "Maria Silva", "CEO of", "Acme"),
-        ("fact", "Acme", None, None),
-    ]
-    assert [(one["kind"], one["value"]) for one in found[1:]] == [
-        ("fact", "uses PostgreSQL"),
-        ("insight", "use Go"),
-        ("insight", "deploys need the VPN"),
-    ]
+ABOUT_THINGS: list[tuple[str, dict[str, str]]] = [
+    (
+        "Maria Silva is the CEO of Acme.",
+        {"kind": "relationship", "subject": "Maria Silva", "name": "CEO of", "target": "Acme"},
+    ),
+    ("Bob works at Acme", {"kind": "relationship", "subject": "Bob", "name": "works at", "target": "Acme"}),
+    ("Acme uses PostgreSQL.", {"kind": "fact", "subject": "Acme", "value": "uses PostgreSQL"}),
+    ("Acme launched v2 on March 15.", {"kind": "event", "subject": "Acme", "value": "launched v2 on March 15"}),
+    ("Acme launched v2 on 2026-03-15.", {"kind": "event", "subject": "Acme", "when": "2026-03-15"}),
+    ("We decided to use Go", {"kind": "insight", "name": "use Go", "value": "use Go"}),
+    ("Lesson: tests come first", {"kind": "insight", "name": "tests come first", "value": "tests come first"}),
+    (
+        "Insight: webhooks need retries with exponential backoff and an end",
+        {
+            "kind": "insight",
+            "name": "webhooks need retries with exponential backoff",
+            "value": "webhooks need retries with exponential backoff and an end",
+        },
+    ),
+]
 
 
-def test_who_works_where_and_lessons_are_learned_but_not_what_is_asked() -> None:
-    """Verbs make relationships too, lessons are insights, and a question without its mark teaches nothing."""
-    text = "Bob works at Acme. The lesson is that tests come first. Where is the head of Acme"
-    found = learned(text, guidance=(KNOWLEDGE, ENTITIES))
-    assert [(one["kind"], one.get("target"), one["value"]) for one in found] == [
-        ("relationship", "Acme", "Bob works at Acme"),
-        ("insight", None, "tests come first"),
-    ]
+@pytest.mark.parametrize(("text", "expected"), ABOUT_THINGS, ids=[text for text, _ in ABOUT_THINGS])
+def test_entities_and_insights_are_learned(text: str, expected: dict[str, str]) -> None:
+    """Relationships, facts, events and insights go to the stores for them, with their ends, titles and days."""
+    (found,) = learned(text, guidance=(KNOWLEDGE, ENTITIES))
+    assert {name: found[name] for name in expected} == expected
+    assert "when" in expected or "when" not in found
+
+
+def test_what_is_known_of_a_thing_is_not_learned_again() -> None:
+    """The same fact is no change, and a question about a thing teaches nothing."""
+    held = {"handle": "k1", "store": "entity_memory", "kind": "fact", "value": "uses PostgreSQL"}
+    said = ("Acme uses PostgreSQL.", "Where is the head of Acme", "Is Bob the CEO of Acme?")
+    assert learned(*said, held=(held,), guidance=(KNOWLEDGE, ENTITIES)) == []
 
 
 # --- how the extraction call may arrive -------------------------------------------------------------------------------
@@ -394,71 +381,49 @@ def test_the_reply_comes_as_text() -> None:
     assert OfflineModel().bind(response_format=wanted).invoke(messages).text == text
 
 
-def test_broken_lines_of_a_call_are_passed_over() -> None:
-    """A line that is no JSON does not keep the others from being read."""
-    messages = request([("user", "My name is Alice.")])
-    messages[-1] = HumanMessage(messages[-1].text + '\n{"role": "user", "te' + "\n{}\n[1]\n" + "{" * 100_000)
-    assert len(json.loads(OfflineModel().invoke(messages).text)["changes"]) == 1
-
-
-def test_another_schema_is_left_empty() -> None:
-    """A schema it knows nothing of is filled with nothing, and never invented."""
-
-    class Verdict(BaseModel):
-        verdicts: list[str]
-        score: int
-        note: str | None
-
-    assert OfflineModel().with_structured_output(Verdict).invoke("Judge this.") == Verdict(
-        verdicts=[], score=0, note=None
-    )
-
-
 # --- conversation -----------------------------------------------------------------------------------------------------
 
 
-def answered(*texts: str, context: str = CONTEXT) -> str:
-    """The last answer of a thread in which the user says these things."""
+def answered(*texts: str, context: str = CONTEXT, found: str = "") -> str:
+    """The last answer of a thread in which the user says these things. `found` stands before the last message."""
     thread: list[BaseMessage] = [SystemMessage(context)] if context else []
     for text in texts:
-        thread.append(HumanMessage(text))
-        thread.append(OfflineModel().invoke(thread))
+        asked = [*thread, HumanMessage(found)] if found else thread
+        thread = [*thread, HumanMessage(text), OfflineModel().invoke([*asked, HumanMessage(text)])]
     return thread[-1].text
 
 
 ANSWERS = [
     ("What's my name?", "Your name is Alice Smith."),
     ("Where do I work?", "You work at Salt & Pepper <Ltd>."),
-    ("What do I like?", "green tea"),
+    ("What do I like?", "Your preferences: green tea; jazz."),
     ("What do you know about me?", "Alice is training for a marathon"),
-    ("What is the plan?", "book flights"),
-    ("Am I training for something?", "marathon"),
-    ("What does Globex use?", "Globex: uses PostgreSQL"),
-    ("Where do I live?", "I don't know that yet"),
-    ("How tall is the Eiffel tower?", "I don't know that yet"),
+    ("Which trip is planned?", "A trip to Japan"),
+    ("What do we know about Acme?", "Acme: uses PostgreSQL; Maria Silva CEO of Acme; Acme: 2026-03-15: launched v2"),
+    ("Who is the CEO of Acme?", "From what I have: Maria Silva CEO of Acme."),
+    ("How should I retry webhooks?", "Retry webhooks with exponential backoff"),
+    ("What does Bob play?", "Bob: plays chess"),
+    ("What is the office plant called?", "Fern"),
+    ("Where do I live?", "I don't know that yet."),
+    ("How tall is the Eiffel tower?", "I don't know that yet."),
 ]
 
 
 @pytest.mark.parametrize(("question", "expected"), ANSWERS, ids=[question for question, _ in ANSWERS])
 def test_questions_are_answered_from_the_context(question: str, expected: str) -> None:
-    """Answers come from the context blocks, unescaped, and it says when nothing there answers."""
-    said = answered(question)
+    """Answers come from both places of the context, unescaped, and it says when nothing there answers."""
+    said = answered(question, found=FOUND)
     assert expected in said
-    assert "not shown" not in said
+    assert "not shown" not in said and "[k" not in said and "Noted" not in said
 
 
-def test_the_context_may_stand_beside_the_users_words() -> None:
-    """Blocks in the user's message count as context and not as what the user said."""
-    said = answered(
-        "<learned_knowledge>\n- Deploys need the VPN [k4]\n</learned_knowledge>\nWhat do deploys need?", context=""
-    )
-    assert "Deploys need the VPN" in said and "Noted" not in said
-
-
-def test_it_greets_by_the_preferred_name() -> None:
-    """A greeting uses the name the user wants to be called by; without one, none."""
-    assert answered("Hi!").startswith("Hello Ally!")
-    assert answered("Hi!", context="").startswith("Hello!")
+def test_what_was_recalled_is_not_what_the_user_said() -> None:
+    """The message with what was recalled is no statement of the user, to be noted or saved by a tool."""
+    found = "<recalled_learnings>\n<conversation>\n- I live in Rome [k1]\n</conversation>\n</recalled_learnings>\nI live in Rome."
+    said = answered("Thanks", context="", found=found)
+    assert "Rome" not in said and "Noted" not in said
+    calls = OfflineModel().bind_tools([update_profile]).invoke([HumanMessage(found), HumanMessage("Thanks")]).tool_calls
+    assert calls == []
 
 
 def test_it_says_what_it_is() -> None:
@@ -467,6 +432,7 @@ def test_it_says_what_it_is() -> None:
     assert notice in answered("What's my name?")
     assert notice not in answered("What's my name?", "Where do I work?")
     assert notice in answered("What's my name?", "Sing something")
+    assert notice in answered("Hi!", context="")
     assert OfflineModel()._llm_type == "offline-patterns"
     assert "not a language model" in (OfflineModel.__doc__ or "")
 
@@ -474,7 +440,7 @@ def test_it_says_what_it_is() -> None:
 def test_a_statement_is_acknowledged_and_not_called_saved() -> None:
     """What it understood is said back; it never claims to have saved it."""
     said = answered("I live in Lisbon and my dog is called Rex.", context="")
-    assert said.startswith("Noted: you live in Lisbon; your dog is called Rex.")
+    assert said.startswith("Noted: “I live in Lisbon”; “my dog is called Rex”.")
     assert not any(word in said.lower() for word in ("saved", "stored", "remember"))
 
 
@@ -489,29 +455,36 @@ def test_what_was_said_in_the_thread_counts_more_than_the_context() -> None:
 # --- as a chat model --------------------------------------------------------------------------------------------------
 
 
+class Heard(BaseCallbackHandler):
+    """Keeps the tokens it is told."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    def on_llm_new_token(self, token: str, **_: Any) -> None:
+        self.tokens.append(token)
+
+
 def test_streaming_and_async_equal_invoke() -> None:
-    """Streamed, awaited and plain answers are the same, with the same usage; a stream comes word by word."""
+    """Streamed, awaited and plain answers are the same; a stream comes word by word, and callbacks hear each word."""
     model = OfflineModel()
     thread = [SystemMessage(CONTEXT), HumanMessage("What do you know about me?")]
     whole = model.invoke(thread)
-    pieces = list(model.stream(thread))
+    heard = Heard()
+    pieces = list(model.stream(thread, {"callbacks": [heard]}))
     joined = pieces[0]
     for piece in pieces[1:]:
         joined += piece
     waited = asyncio.run(model.ainvoke(thread))
     assert len(pieces) > 5
+    assert heard.tokens == [piece.text for piece in pieces]
     assert joined.content == waited.content == whole.content
     assert isinstance(joined, AIMessageChunk)
-    assert joined.usage_metadata == waited.usage_metadata == whole.usage_metadata
-    assert whole.usage_metadata and whole.usage_metadata["input_tokens"] > 100
 
 
 @tool
 def update_profile(field: str, value: str, quote: str = "") -> str:
-    """Save one field of the user's profile.
-
-    Fields: name, location, preferences.
-    """
+    """Save one field of the user's profile."""
     return f"saved as {field}"
 
 
@@ -519,6 +492,24 @@ def update_profile(field: str, value: str, quote: str = "") -> str:
 def remember(text: str, quote: str = "") -> str:
     """Remember something about the user."""
     return "saved as k1"
+
+
+@tool
+def save_learning(title: str, learning: str, context: str = "", tags: str = "") -> str:
+    """Save an insight."""
+    return "saved as k2"
+
+
+@tool
+def remember_about(entity: str, fact: str = "", event: str = "", when: str = "", quote: str = "") -> str:
+    """Remember something about a thing."""
+    return "saved as k3"
+
+
+@tool
+def link_entities(source: str, relation: str, target: str, quote: str = "") -> str:
+    """Remember how two things are connected."""
+    return "saved as k4"
 
 
 @tool
@@ -548,7 +539,30 @@ def test_it_calls_the_memory_tools_in_an_agent_and_then_answers() -> None:
     ]
     assert len({call["id"] for call in calls}) == 2
     assert sum(isinstance(message, ToolMessage) for message in result["messages"]) == 2
-    assert "you live in Lisbon" in result["messages"][-1].text
+    assert "I live in Lisbon" in result["messages"][-1].text
+
+
+def test_it_calls_the_tools_of_every_store() -> None:
+    """Insights, facts, events and relationships are saved by the tools for them, with flat arguments."""
+    model = OfflineModel().bind_tools([save_learning, remember_about, link_entities])
+    text = "Insight: test first. Acme uses Go. Acme launched v2 on 2026-03-15. Bob is the CEO of Acme."
+    assert [(call["name"], call["args"]) for call in model.invoke(text).tool_calls] == [
+        ("save_learning", {"title": "test first", "learning": "test first"}),
+        ("remember_about", {"entity": "Acme", "fact": "uses Go", "quote": "Acme uses Go"}),
+        (
+            "remember_about",
+            {
+                "entity": "Acme",
+                "event": "launched v2 on 2026-03-15",
+                "when": "2026-03-15",
+                "quote": "Acme launched v2 on 2026-03-15",
+            },
+        ),
+        (
+            "link_entities",
+            {"source": "Bob", "relation": "CEO of", "target": "Acme", "quote": "Bob is the CEO of Acme"},
+        ),
+    ]
 
 
 def test_it_calls_no_tool_without_a_new_fact() -> None:
@@ -570,28 +584,18 @@ def test_it_works_in_an_agent_without_tools() -> None:
     assert "".join(tokens) == said and len(tokens) > 5
 
 
-def test_an_agent_with_a_response_format_ends() -> None:
-    """A structured answer is demanded as a tool call, given, and ends the run."""
-
-    class Reply(BaseModel):
-        """What to answer."""
-
-        text: str
-
-    agent = create_agent(OfflineModel(), [search], response_format=Reply)
-    assert agent.invoke({"messages": [HumanMessage("Hi")]}, {"recursion_limit": 6})["structured_response"] == Reply(
-        text=""
-    )
-
-
 HOSTILE = {
     "long": "a" * 1_000_000,
     "spaces": "I live" + " " * 1_000_000,
     "lines": "\n" * 1_000_000,
     "repeated": "my dog and my cat and I am a " * 40_000,
     "clauses": "I like a, " * 100_000,
-    "entries": "<a>\n" + "- x: y [k1]\n" * 80_000,
-    "unclosed": "<a>\n" * 200_000,
+    "entries": "<learnings>\n<a>\n" + "- x: y [k1]\n" * 80_000,
+    "unclosed": "<learnings>\n" + "<a>\n" * 200_000,
+    "dashes": "<learnings>\n<a>\n- " + "- " * 400_000,
+    "frames": "<recalled_learnings>\n" * 40_000,
+    "stops": "I live in " + "." * 1_000_000 + "x",
+    "one word": "My name is Alice" * 60_000,
     "nul": "My name is \0 \ud800 Al\x07ice. " * 1_000,
     "rtl": "\u202eI live in \u2067Lisbon\u2069. שלום " * 1_000,
     "format": "My name is {name} {} %s $slots.",

@@ -9,19 +9,22 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 from psycopg.rows import dict_row
 
+from learning_machine import LearningMachine
 from learning_machine.state.changes import Add, Change, Receipt, Retire, Revise
 from learning_machine.state.items import Item
 from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
 from learning_machine.stores.ledger import Ledger
-from learning_machine.stores.writing import Source
 from learning_machine.stores.ledger_store import LedgerStore
 from learning_machine.stores.postgres.database import Access, Database
 from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.turns import TurnRecord, Turns, turn_id
+from learning_machine.stores.writing import Source
+from learning_machine.testing import ScriptedModel
 
 Row = dict[str, Any]
 
@@ -218,3 +221,56 @@ def says() -> Callable[..., list[Said]]:
         return said + ([Said("a1", "assistant", assistant, at)] if assistant is not None else [])
 
     return make
+
+
+# --- a machine and the people it learns from --------------------------------------------------------------------------
+
+
+class World:
+    """A machine with all four stores, on this test's database, that learns what it is told to."""
+
+    def __init__(self, database: Database, **options: Any) -> None:
+        everything = dict.fromkeys(("user_profile", "session_context", "learned_knowledge", "entity_memory"), True)
+        self.learned: list[dict[str, Any]] = []
+        self.model = ScriptedModel(learns=lambda new: self.learned)
+        self.machine = LearningMachine(**{"db": database.pool, "model": self.model, **everything, **options})
+        self.turns = 0
+
+    def teach(self, *learned: dict[str, Any], text: str = "Something was said.", answer: str = "Noted.", user: str | None = "alice", **scope: Any) -> list[Row]:
+        """One turn, and what extraction makes of it; the receipts."""
+        self.learned, self.turns = list(learned), self.turns + 1
+        said = [HumanMessage(text, id=f"u{self.turns}"), AIMessage(answer, id=f"a{self.turns}")]
+        return self.machine.process(said, user_id=user, **{"session_id": "s1", **scope})
+
+    def context(self, message: str, user: str | None = "alice", **scope: Any) -> str:
+        """What the agent would read."""
+        return self.machine.build_context(message=message, user_id=user, **scope)
+
+    def recall(self, message: str, user: str | None = "alice", **scope: Any) -> dict[str, Any]:
+        return self.machine.recall(message=message, user_id=user, **scope)
+
+    def __getattr__(self, name: str) -> Any:
+        """A store by its learning type."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.machine.stores[name]
+
+
+@pytest.fixture
+def make_world(blank: Database) -> Iterator[Callable[..., World]]:
+    """Makes machines on this test's database, with options."""
+    made: list[World] = []
+
+    def make(**options: Any) -> World:
+        made.append(World(blank, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.machine.close()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """A machine with all four stores."""
+    return make_world()

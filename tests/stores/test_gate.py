@@ -51,8 +51,8 @@ def test_pending(gate: Any, see: Any) -> None:
         receipt = gate.add(f"Basel by {mode.value}", slot="city", modes={"notes": mode})
         assert (receipt.status, receipt.reason) == ("pending", "")
     assert gate.texts() == ["Bern"]
-    statuses = see("select status from learning order by id")
-    assert [row["status"] for row in statuses] == ["active", "pending", "pending"]
+    assert see("select status from proposal") == [{"status": "pending"}] * 2
+    assert see("select text, known_to from learning") == [{"text": "Bern", "known_to": None}]
 
 
 def test_challenged(gate: Any) -> None:

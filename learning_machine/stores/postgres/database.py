@@ -147,6 +147,17 @@ class Database:
             self._source.open()
             return self._source
         kwargs = {"autocommit": True, "prepare_threshold": None, "application_name": "learning-machine"}
+        try:
+            # Asked for once outside the pool, which would hide why it cannot connect behind a time-out.
+            psycopg.connect(self._source, connect_timeout=10).close()
+        except psycopg.ProgrammingError:
+            # What is wrong with it could only be said by quoting it, password and all.
+            raise ConfigurationError(
+                "The database URL cannot be read. Write it as postgresql://user:password@host:port/database, with special "
+                "characters in the password percent-encoded."
+            ) from None
+        except psycopg.OperationalError as error:
+            raise unavailable(error) from error
         pool: ConnectionPool[Any] = ConnectionPool(
             self._source,
             kwargs=kwargs,
@@ -156,12 +167,7 @@ class Database:
             timeout=10,
             name="learning-machine",
         )
-        try:
-            # Asked for once outside the pool, which would hide why it cannot connect behind a time-out.
-            psycopg.connect(self._source, connect_timeout=10).close()
-            pool.open()
-        except psycopg.OperationalError as error:
-            raise unavailable(error) from error
+        pool.open()
         return pool
 
     @contextmanager
@@ -182,6 +188,9 @@ class Database:
                         connection.autocommit = before[0]
         except (PoolTimeout, psycopg.OperationalError) as error:
             if is_outage(error):
+                if not isinstance(error, PoolTimeout):
+                    # Where one connection died, idle ones may be dead too: the next who asks gets a living one.
+                    self.pool.check()
                 raise unavailable(error) from error
             raise
 
@@ -190,6 +199,8 @@ class Database:
             pool, self._pool = self._pool, None
         if pool is not None and isinstance(self._source, str):
             pool.close()
+        # Asked for again when it is used again: an embedded server may have another address by then.
+        self.__dict__.pop("_source", None)
 
     # --- transactions -------------------------------------------------------------------------------------------------
 
@@ -262,9 +273,11 @@ def _settle(connection: psycopg.Connection[Any]) -> None:
 
 def check_schema(schema: str) -> str:
     """The schema's name, if it can serve as one for the tables, the queue and the roles."""
-    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,50}", schema) or schema.startswith("pg_"):
+    taken = schema.startswith("pg_") or schema.endswith("_jobs") or schema == "information_schema"
+    if taken or not re.fullmatch(r"[a-z_][a-z0-9_]{0,50}", schema):
         raise ConfigurationError(
-            f"{schema!r} cannot be the schema. Use at most 51 lower-case letters, digits and underscores, not starting with pg_."
+            f"{schema!r} cannot be the schema. Use at most 51 lower-case letters, digits and underscores, not starting with "
+            "pg_ nor ending with _jobs."
         )
     return schema
 
@@ -278,4 +291,6 @@ def is_outage(error: BaseException) -> bool:
 def unavailable(error: BaseException) -> DatabaseUnavailable:
     """The error in the words of someone who can do something about it, without the URL's password."""
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    # Of a password with a bare @ in it, the part behind the @ is taken for the host's.
+    first = re.sub(r"[^\s'\"]*@", "…@", first)
     return DatabaseUnavailable(f"The database cannot be reached: {first}. Check the URL and that the server runs.")

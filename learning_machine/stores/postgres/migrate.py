@@ -266,7 +266,7 @@ def _check_isolation(database: Database, found: Row) -> None:
 
 def _remedy(found: Row, names: Names, problem: str) -> str:
     """The problem and the SQL that an administrator runs once to solve it."""
-    who, app, admin = found["connected_as"], names.app, names.admin
+    who, app, admin = found["connected_as"].replace('"', '""'), names.app, names.admin
     statements = []
     if found["vector_version"] is None:
         statements.append("CREATE EXTENSION IF NOT EXISTS vector;")

@@ -7,17 +7,17 @@ turn, so there is never one without the other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import procrastinate
+import psycopg
 from procrastinate.exceptions import AlreadyEnqueued
 from psycopg.conninfo import make_conninfo
 
 from learning_machine.stores.postgres.database import Access, Database, Row, Transaction
 
 TASK = "learn"
-SWEEP = "sweep"
 #: How often a worker looks for what no notification announced, in seconds.
 POLL = 0.5
 
@@ -61,14 +61,17 @@ def enqueue(
     lock: str,
     *,
     delay: float = 0.0,
-    attempt: int = 1,
 ) -> bool:
     """Queue the reading of a thread, once: `False` when a job that will see this turn is waiting already.
 
-    The waiting job is locked first, so that it cannot start before we commit and miss what we wrote.
+    The waiting job is locked first, so that it cannot start before we commit and miss what we wrote. With a delay it
+    waits at least that long.
     """
     for _ in range(10):
-        if transaction.one("queue.waiting", {"lock": lock}):
+        waiting = transaction.one("queue.waiting", {"lock": lock})
+        if waiting is not None:
+            if delay:
+                transaction.run("queue.postpone", {"id": waiting["id"], "delay": delay})
             return False
         try:
             with transaction.connection.transaction():
@@ -80,7 +83,7 @@ def enqueue(
                     connection=transaction.connection,
                     schedule_in={"seconds": delay} if delay else None,
                 )
-                job.defer(machine=machine, space=space, turn=turn, attempt=attempt)
+                job.defer(machine=machine, space=space, turn=turn)
             return True
         except AlreadyEnqueued:
             continue
@@ -88,6 +91,31 @@ def enqueue(
 
 
 def depth(database: Database, machine: str) -> Row:
-    """How many jobs of a machine wait, wait for later, run, and are parked."""
+    """How many jobs of a machine wait, wait for later, and run, and how many of its turns are parked."""
+    with database.transaction(Access(admin=True)) as transaction:
+        return transaction.one("queue.depth", {"queue": queue_name(machine), "machine": machine}) or {}
+
+
+def rescue(database: Database, machines: Sequence[str], silent: float) -> int:
+    """Queue again what was left half done: by workers that gave no sign of life for so long, or by a failure of the
+    queue itself. How many jobs that were. Several workers may do it at once."""
     with database.transaction(Access()) as transaction:
-        return transaction.one("queue.depth", {"queue": queue_name(machine)}) or {}
+        left = transaction.all("queue.left", {"queues": [queue_name(name) for name in machines], "silent": silent})
+        return _requeue(transaction, left)
+
+
+def give_back(database: Database, worker: int) -> int:
+    """Queue again what a worker has in hand, because it is about to go."""
+    with database.transaction(Access()) as transaction:
+        return _requeue(transaction, transaction.all("queue.held", {"worker": worker}))
+
+
+def _requeue(transaction: Transaction, jobs: Sequence[Row]) -> int:
+    for job in jobs:
+        try:
+            with transaction.connection.transaction():
+                transaction.run("queue.requeue", job)
+        except psycopg.errors.UniqueViolation:
+            # Another job for the same thread waits already and will read the same turns.
+            transaction.run("queue.drop", job)
+    return len(jobs)

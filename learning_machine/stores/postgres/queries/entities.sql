@@ -9,50 +9,66 @@ group by l.space, l.id;
 
 -- name: named
 -- The things a text names, in every space the scope sees, with all that is known of each: facts, properties, events in
--- a period, and what it is connected to, one hop, from both ends.
-with named as (
-    select l.space, l.slot, l.id, l.name, l.value, bool_or(p.lexeme not like '~%%') as exact, max(length(p.lexeme)) as length
-    from posting p join learning l on l.space = p.space and l.id = p.item
-    where p.source = 'name' and p.lexeme = any (%(keys)s::text[])
-      and l.store = %(store)s and l.kind = 'entity' and l.status = 'active' and l.known_to is null
+-- a period, and what it is connected to, one hop, from both ends. Of each slot the newest row that counts where the
+-- conversation stands; of each kind the newest, and how many there are.
+with hits as (
+    select h.space, h.slot, bool_or(p.lexeme not like '~%%') as exact, max(length(p.lexeme)) as length
+    from posting p join learning h on h.space = p.space and h.id = p.item
+    where p.source = 'name' and p.lexeme = any (%(keys)s::text[]) and h.store = %(store)s and h.kind = 'entity' and h.known_to is null
+    group by h.space, h.slot
+), named as (
+    select l.space, l.slot, l.id, l.name, l.value, h.exact, h.length
+    from hits h cross join lateral (
+        select * from learning l
+        where l.space = h.space and l.store = %(store)s and l.subject = '' and l.slot = h.slot and l.status in ('active', 'retired')
+          and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
+        order by l.id desc limit 1) l
+    where l.status = 'active'
+    order by h.length desc, h.exact desc, l.id desc limit %(entities)s
+), standing as (
+    select distinct on (l.space, l.subject, l.slot) l.*
+    from named n join learning l on l.space = n.space and l.store = %(store)s and l.subject = n.slot
+    where l.status in ('active', 'retired')
       and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
-    group by l.space, l.slot, l.id, l.name, l.value
-    order by length desc, l.id desc limit %(entities)s
+    order by l.space, l.subject, l.slot, l.id desc
 ), about as (
     select l.*, row_number() over (partition by l.space, l.subject, l.kind order by coalesce(l.true_from, l.known_from) desc, l.id desc) as place,
            count(*) over (partition by l.space, l.subject, l.kind) as total
-    from named n join learning l on l.space = n.space and l.store = %(store)s and l.subject = n.slot and l.known_to is null
-    where l.status = 'active' and l.kind <> 'relationship'
+    from standing l
+    where l.status = 'active' and l.kind <> 'relationship' and (l.expires_at is null or l.expires_at > clock_timestamp())
       and (l.kind <> 'event' or ((%(since)s::timestamptz is null or coalesce(l.true_from, l.known_from) >= %(since)s)
                              and (%(until)s::timestamptz is null or coalesce(l.true_from, l.known_from) < %(until)s)))
-      and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
 ), connected as (
     select l.*, row_number() over (partition by n.space, n.slot order by l.id desc) as place,
            count(*) over (partition by n.space, n.slot) as total
     from named n join learning l on l.space = n.space and l.store = %(store)s and l.known_to is null
      and (l.subject = n.slot or l.target = n.slot)
-    where l.status = 'active' and l.kind = 'relationship'
+    where l.status = 'active' and l.kind = 'relationship' and (l.expires_at is null or l.expires_at > clock_timestamp())
       and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
 )
 select n.id, n.space, 'entity' as kind, n.name, '' as subject, '' as target, n.slot, n.value, n.name as text, '' as origin,
        null::timestamptz as known_from, null::timestamptz as true_from, %(store)s as store, 1::bigint as total,
-       null as about, null as towards
-from named n
+       null as about, null as towards, n.exact, n.length, case s.kind when 'group' then s.grp else s.kind end as namespace
+from named n join space s on s.id = n.space
 union all
-select id, space, kind, name, subject, target, slot, value, text, origin, known_from, true_from, store, total, null, null
-from about where place <= %(each)s
+select l.id, l.space, l.kind, l.name, l.subject, l.target, l.slot, l.value, l.text, l.origin, l.known_from, l.true_from, l.store,
+       l.total, n.name, null, null, null, null
+from about l join named n on n.space = l.space and n.slot = l.subject where l.place <= %(each)s
 union all
-select distinct c.id, c.space, c.kind, c.name, c.subject, c.target, c.slot, c.value, c.text, c.origin, c.known_from, c.true_from, c.store,
-       c.total, s.name, t.name
+select c.id, c.space, c.kind, c.name, c.subject, c.target, c.slot, c.value, c.text, c.origin, c.known_from, c.true_from, c.store,
+       max(c.total), s.name, t.name, null, null, null
 from connected c
 left join learning s on s.space = c.space and s.store = %(store)s and s.subject = '' and s.slot = c.subject and s.kind = 'entity' and s.known_to is null
 left join learning t on t.space = c.space and t.store = %(store)s and t.subject = '' and t.slot = c.target and t.kind = 'entity' and t.known_to is null
-where place <= %(each)s;
+where place <= %(each)s
+group by c.id, c.space, c.kind, c.name, c.subject, c.target, c.slot, c.value, c.text, c.origin, c.known_from, c.true_from, c.store, s.name, t.name
+order by length desc nulls last, exact desc nulls last, id;
 
 -- name: neighbours
--- Who is connected to a thing, up to two hops, from both ends. Each connection is stored once.
+-- Who is connected to a thing, up to some hops, from both ends, in each space it was asked for. Each connection is
+-- stored once.
 with recursive reached as (
-    select %(space)s::bigint as space, %(slot)s::text as slot, 0 as hops
+    select space, slot, 0 as hops from unnest(%(spaces)s::bigint[], %(slots)s::text[]) as start (space, slot)
     union
     select r.space, case when l.subject = r.slot then l.target else l.subject end, r.hops + 1
     from reached r join learning l on l.space = r.space and l.store = %(store)s and l.known_to is null

@@ -15,13 +15,18 @@ where space = %(space)s and store = %(store)s and subject = %(subject)s and kind
   and known_to is null and status = 'active';
 
 -- name: slot
--- The newest rows of a slot, and whether each counts where the conversation stands.
-select id, status, content_key, trust, actor, text, value, known_to is null as open,
-       on_branch(session, anchor, abandoned_at, %(session)s, %(here)s::text[],
-                 (select standing_line())) as counts
-from learning
-where space = %(space)s and store = %(store)s and subject = %(subject)s and slot = %(slot)s and status in ('active', 'retired')
-order by id desc limit 20;
+-- The open row of a slot and, as long as none counts where the conversation stands, what each replaced; newest first.
+with recursive rows as (
+    select l.*, on_branch(session, anchor, abandoned_at, %(session)s, %(here)s::text[], (select standing_line())) as counts
+    from learning l
+    where space = %(space)s and store = %(store)s and subject = %(subject)s and slot = %(slot)s and known_to is null
+      and status in ('active', 'retired')
+    union all
+    select l.*, on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
+    from rows r join learning l on l.space = r.space and l.superseded_by = r.id
+    where not r.counts and l.status in ('active', 'retired')
+)
+select id, status, content_key, trust, actor, text, value, known_to is null as open, counts from rows order by id desc;
 
 -- name: save
 -- One change: close what it replaces, insert it, keep its evidence, and note it. `clock_timestamp()`, because the lock
@@ -71,3 +76,11 @@ from turn where space = %(space)s and session = %(session)s and messages @> arra
 insert into watermark (space, turn, batch)
 select %(space)s, turn, %(batch)s from unnest(%(turns)s::uuid[]) as turn
 on conflict do nothing;
+
+-- name: shown
+-- What the agent was shown, by what it says.
+select id, store, subject, slot, coalesce(found_by, text) as text from learning where id = any (%(ids)s::bigint[]);
+
+-- name: shown_answers
+-- The agent's own earlier words, where they were recalled.
+select content from message where space = %(space)s and id = any (%(ids)s::bigint[]) and role = 'assistant';

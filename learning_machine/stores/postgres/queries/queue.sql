@@ -2,16 +2,42 @@
 -- The job that waits under this lock, kept from starting until we commit. A worker skips locked rows.
 select id from procrastinate_jobs where queueing_lock = %(lock)s and status = 'todo' for update;
 
+-- name: postpone
+update procrastinate_jobs set scheduled_at = greatest(scheduled_at, now() + make_interval(secs => %(delay)s::float8))
+where id = %(id)s;
+
+-- name: left
+-- Jobs that nobody works on and that were not read, kept from other sweeps until we commit: their worker is gone or
+-- silent, or the job ended by an error of the queue itself (what cannot be read ends by being parked, which is no error).
+select j.id from procrastinate_jobs j left join procrastinate_workers w on w.id = j.worker_id
+where j.queue_name = any (%(queues)s)
+  and (j.status in ('failed', 'aborted')
+       or (j.status = 'doing' and (w.id is null or w.last_heartbeat < now() - make_interval(secs => %(silent)s::float8))))
+for update of j skip locked;
+
+-- name: held
+select id from procrastinate_jobs where worker_id = %(worker)s and status = 'doing' for update skip locked;
+
+-- name: requeue
+update procrastinate_jobs
+   set status = 'todo', worker_id = null, scheduled_at = null, abort_requested = false, attempts = attempts + 1
+ where id = %(id)s;
+
+-- name: drop
+delete from procrastinate_jobs where id = %(id)s;
+
 -- name: depth
-select count(*) filter (where status = 'todo' and (scheduled_at is null or scheduled_at <= now())) as waiting,
+-- Parked turns are counted where they are noted; their jobs are gone.
+select count(*) filter (where status in ('failed', 'aborted')
+                           or status = 'todo' and (scheduled_at is null or scheduled_at <= now())) as waiting,
        count(*) filter (where status = 'todo' and scheduled_at > now()) as later,
        count(*) filter (where status = 'doing') as running,
-       count(*) filter (where status = 'failed') as parked,
+       (select count(distinct (space, turn)) from job_error where machine = %(machine)s and parked) as parked,
        min(e.at) filter (where status = 'todo') as oldest
 from procrastinate_jobs j
 left join lateral (select min(at) as at from procrastinate_events where job_id = j.id and type = 'deferred') e on j.status = 'todo'
 where queue_name = %(queue)s;
 
 -- name: pending
--- Whether anything of a machine still waits or runs.
-select exists (select from procrastinate_jobs where queue_name = %(queue)s and status in ('todo', 'doing')) as pending;
+-- Whether anything of a machine still waits or runs. A job that read its turns is gone, so what is there has not.
+select exists (select from procrastinate_jobs where queue_name = %(queue)s) as pending;

@@ -16,7 +16,13 @@ with recursive mine as (
 )
 select set_config('learning_machine.line',
            case when (select inside or at_root from forked)
-                then (select coalesce(array_agg(key), '{}') from line, unnest(messages) as key)::text
+                then (select coalesce(array_agg(key), '{}') from (
+                          select messages from line
+                          union all
+                          -- what other machines say in a thread of this name has branches of its own
+                          select messages from turn
+                          where machine <> %(machine)s and session = %(session)s and abandoned_at is null
+                      ) as counting, unnest(messages) as key)::text
                 else '' end, true) as line,
        clock_timestamp() as now;
 

@@ -44,7 +44,8 @@ left join learning about on about.space = l.space and about.store = l.store and 
 
 -- name: messages
 -- The same over what was said: the speaker's own words and the answers to them, with their neighbours on their branch.
--- What is in front of the agent is left out.
+-- What is in front of the agent is left out. `beside` has to be looked up by index, one neighbour at a time, and so must be
+-- inlined: nothing volatile may be in it.
 with by_words as (
     select f.space, f.item, f.words, f.covered
     from (select * from word_scores('message', %(lexemes)s, %(words)s) order by words desc, item desc offset 0) f
@@ -68,9 +69,9 @@ with by_words as (
     order by f.distance limit %(candidates)s
 ), found as (
     select space, item from by_words union select space, item from by_meaning
-), beside as (
+), beside as not materialized (
     select m.space, m.id, m.session, m.key, m.role, m.content, m.said_at from message m join turn t on t.space = m.space and t.id = m.turn
-    where not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > clock_timestamp())
+    where not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > statement_timestamp())
       and on_branch(m.session, m.key, t.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
 )
 select m.id, m.space, m.session, m.key, m.role, m.content, m.said_at,
@@ -92,8 +93,9 @@ select %(space)s, %(source)s, lexeme, %(item)s, weight from unnest(%(lexemes)s::
 on conflict do nothing;
 
 -- name: embed
+-- Only the database's model: a process that has not heard yet that it was changed leaves the vector to `reembed`.
 insert into embedding (space, item, source, model, vector)
-values (%(space)s, %(item)s, %(source)s, %(model)s, %(vector)s::halfvec)
+select %(space)s, %(item)s, %(source)s, id, %(vector)s::halfvec from embedding_model where id = %(model)s and active
 on conflict do nothing;
 
 -- name: unindex
@@ -107,23 +109,21 @@ where m.space = %(space)s and m.turn = any (%(turns)s::uuid[])
   and not exists (select from posting p where p.space = m.space and p.source = 'message' and p.item = m.id);
 
 -- name: near
--- Learnings of one space that may say the same: nearest by meaning, and those sharing most words.
-with asked as (
-    select * from unnest(%(lexemes)s::text[]) as t (lexeme)
-), by_words as (
-    select item from posting p join asked using (lexeme) where p.space = %(space)s and p.source = %(source)s
-    group by item order by count(*) desc, item limit 5
+-- Learnings of one space that may say the same: nearest by meaning, and by the words that tell most.
+with by_words as (
+    select item from word_scores(%(source)s, %(lexemes)s, %(words)s) where space = %(space)s order by words desc, item limit 10
 ), by_meaning as (
     select item from embedding
     where space = %(space)s and source = %(source)s and model = %(model)s and %(vector)s::halfvec is not null
-    order by (vector <=> %(vector)s::halfvec) + 0 limit 5
+    order by (vector <=> %(vector)s::halfvec) + 0 limit 10
 )
 select l.id, l.slot, l.name, l.text, l.trust, 1 - (e.vector <=> %(vector)s::halfvec) as meaning
 from (select item from by_words union select item from by_meaning) f
 join learning l on l.space = %(space)s and l.id = f.item
 left join embedding e on e.space = l.space and e.model = %(model)s and e.source = %(source)s and e.item = l.id
 where l.status = 'active' and l.known_to is null and l.kind = %(kind)s
-  and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()));
+  and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
+order by meaning desc nulls last, l.id;
 
 -- name: active_model
 select id, name, dimension from embedding_model where active;

@@ -39,10 +39,13 @@ with recursive line as (
 select coalesce(array_agg(key), '{}') as line from line, unnest(messages) as key;
 
 -- name: mark_learnings
+-- The same for what was learned. What another machine learned in a thread of this name is that machine's to mark.
 update learning
    set abandoned_at = case when anchor = any (%(line)s::text[]) then null else coalesce(abandoned_at, clock_timestamp()) end
  where space = %(space)s and session = %(session)s and anchor is not null
-   and (anchor = any (%(line)s::text[])) = (abandoned_at is not null);
+   and (anchor = any (%(line)s::text[])) = (abandoned_at is not null)
+   and not anchor = any (array(select key from turn, unnest(messages) as key
+                               where space = %(space)s and session = %(session)s and machine <> %(machine)s));
 
 -- name: unmark_learnings
 update learning set abandoned_at = null
@@ -72,7 +75,7 @@ select machine, session, scope from turn where space = %(space)s and id = %(turn
 
 -- name: unread
 -- The turns of a thread that extraction has not read, oldest first, with what was said in them. Parked ones wait apart.
-select t.id, t.parent, t.answer, t.scope, t.abandoned_at,
+select t.id, t.parent, t.answer, t.scope, t.abandoned_at, t.shown,
        coalesce(jsonb_agg(jsonb_build_object('key', m.key, 'role', m.role, 'content', m.content, 'at', m.said_at) order by m.position)
                 filter (where m.key is not null), '[]') as said
 from turn t left join message m on m.space = t.space and m.turn = t.id
@@ -81,6 +84,15 @@ where t.space = %(space)s and t.machine = %(machine)s and t.session = %(session)
   and not exists (select from job_error e where e.space = t.space and e.turn = t.id and e.parked)
 group by t.space, t.id
 order by min(t.seq) limit %(limit)s;
+
+-- name: next
+-- The turn that holds a thread up, and how often reading it has failed.
+select t.id, (select count(*) from job_error e where e.space = t.space and e.turn = t.id) as failures
+from turn t
+where t.space = %(space)s and t.machine = %(machine)s and t.session = %(session)s
+  and not exists (select from watermark w where w.space = t.space and w.turn = t.id)
+  and not exists (select from job_error e where e.space = t.space and e.turn = t.id and e.parked)
+order by t.seq limit 1;
 
 -- name: line_before
 -- The keys of a branch up to a turn: what an extraction that reads on from there stands on.
@@ -123,10 +135,23 @@ delete from embedding e using gone where e.space = gone.space and e.source = 'me
 insert into job_error (space, machine, turn, attempt, error, parked)
 values (%(space)s, %(machine)s, %(turn)s, %(attempt)s, %(error)s, %(parked)s);
 
+-- name: failing
+-- Which failures hold up how many turns, in every space: the administrator asks. A turn counts by its last failure.
+with last as (
+    select distinct on (space, turn) error, at, bool_or(parked) over (partition by space, turn) as parked
+    from job_error where machine = %(machine)s order by space, turn, id desc
+)
+select error, parked, count(*) as turns, min(at) as since from last group by error, parked order by parked desc, turns desc, error;
+
+-- name: unpark
+-- Forget why parked turns failed, so that they are unread again; oldest first.
+with gone as (
+    delete from job_error e using job_error p
+    where p.machine = %(machine)s and p.parked and e.space = p.space and e.turn = p.turn
+    returning e.space, e.turn
+)
+select t.space, t.session, t.id as turn from turn t
+where (t.space, t.id) in (select space, turn from gone) order by t.seq;
+
 -- name: clear_errors
 delete from job_error where space = %(space)s and turn = any (%(turns)s::uuid[]);
-
--- name: waiting
-select 1 from turn t where t.space = %(space)s and t.machine = %(machine)s and t.session = %(session)s
-  and not exists (select from watermark w where w.space = t.space and w.turn = t.id)
-  and not exists (select from job_error e where e.space = t.space and e.turn = t.id and e.parked) limit 1;
