@@ -5,6 +5,7 @@ Usage: cli_reference.py. A test says when the page no longer fits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,18 @@ WIDTH = 100
 
 def page() -> str:
     """The whole page."""
-    group: Any = typer.main.get_command(app)
-    root = context(group, "learning-machine")
-    sections = [section("learning-machine", group.get_help(root))]
-    for name, command in group.commands.items():
-        within = context(command, name, parent=root)
-        sections.append(section(f"learning-machine {name}", command.get_help(within)))
-    return "\n".join([HEADER, *sections])
+    return "\n".join([HEADER, *sections(typer.main.get_command(app), "learning-machine")])
 
 
-def context(command: Any, name: str, parent: Any = None) -> Any:
+def sections(command: Any, name: str, parent: Any = None) -> Iterator[str]:
+    """The command's own help, then that of each command in it."""
+    within = context(command, name, parent)
+    yield section(within.command_path, command.get_help(within))
+    for inner, found in getattr(command, "commands", {}).items():
+        yield from sections(found, inner, within)
+
+
+def context(command: Any, name: str, parent: Any) -> Any:
     """The command as it sees itself when it is called, on a terminal of a fixed width."""
     settings = {"help_option_names": ["-h", "--help"]}
     return command.context_class(command, info_name=name, parent=parent, terminal_width=WIDTH, **settings)

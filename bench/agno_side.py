@@ -28,7 +28,10 @@ def machine_on(url: str, schema: str) -> LearningMachine:
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
     db = PostgresDb(db_engine=engine, db_schema=schema)
     machine = LearningMachine(
-        db=db, entity_memory=EntityMemoryConfig(db=db, namespace="user"), user_memory=UserMemoryConfig(db=db), namespace="user"
+        db=db,
+        entity_memory=EntityMemoryConfig(db=db, namespace="user"),
+        user_memory=UserMemoryConfig(db=db),
+        namespace="user",
     )
     machine.build_context(user_id=USER, message="hello")  # makes its tables
     return machine
@@ -51,7 +54,10 @@ def entity_of(thing: Thing, number: int) -> EntityMemory:
         entity_type=thing.type,
         name=thing.name,
         facts=[{"id": f"f{at}", "content": text} for at, text in enumerate(thing.facts)],
-        events=[{"id": f"e{at}", "content": text, "date": when.date().isoformat()} for at, (when, text) in enumerate(thing.events)],
+        events=[
+            {"id": f"e{at}", "content": text, "date": when.date().isoformat()}
+            for at, (when, text) in enumerate(thing.events)
+        ],
         relationships=[{"entity_id": name.lower(), "relation": relation} for relation, name in thing.links],
         namespace="user",
         user_id=USER,

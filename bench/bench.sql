@@ -14,20 +14,39 @@ order by m.id desc limit %(limit)s;
 select setval(sequence, nextval(sequence) + %(count)s) - %(count)s from pg_get_serial_sequence(%(table)s, 'id') as sequence;
 
 -- name: copy_learning
-copy learning (space, id, store, kind, subject, slot, name, target, value, text, found_by, content_key, origin, trust, status, true_from, batch) from stdin;
+copy learning (space, id, store, kind, subject, slot, name, target, value, text, found_by, content_key, origin, trust, status, true_from, batch) from stdin
 
 -- name: copy_turn
-copy turn (space, id, machine, session, answer, messages, scope) from stdin;
+copy turn (space, id, machine, session, answer, messages, scope) from stdin
 
 -- name: copy_message
-copy message (space, id, turn, session, key, position, role, content, said_at) from stdin;
+copy message (space, id, turn, session, key, position, role, content, said_at) from stdin
 
 -- name: copy_posting
-copy posting (space, source, lexeme, item, weight) from stdin;
+copy posting (space, source, lexeme, item, weight) from stdin
 
 -- name: copy_embedding
-copy embedding (space, item, source, model, vector) from stdin;
+copy embedding (space, item, source, model, vector) from stdin
 
 -- name: vectors
 select e.source, e.vector::text from embedding e join space s on s.id = e.space
 where s.kind = 'user' and s.owner = %(user)s order by e.source, e.item;
+
+-- name: without_triggers
+set session_replication_role = replica;
+
+-- name: make_spaces
+insert into space (kind, owner) select 'user', 'scope-' || number from generate_series(0, %(count)s - 1) as number returning id;
+
+-- name: copy_scale
+copy learning (space, id, store, kind, slot, text, found_by, content_key, origin, trust, status, batch) from stdin
+
+-- name: vacuum
+vacuum (analyze);
+
+-- name: cluster
+cluster embedding using embedding_pkey;
+
+-- name: sizes
+select relname, reltuples::bigint, pg_total_relation_size(oid) from pg_class
+where relname = any (%(tables)s::text[]) and relkind = 'r' and relnamespace = 'learning_machine'::regnamespace order by relname;

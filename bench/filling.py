@@ -45,7 +45,15 @@ def fill(machine: LearningMachine, world: World, user: str) -> int:
             _copy(connection, "posting", _posting_rows(space, texts, names))
         with step("  vectors"):
             vectors = machine.parts.embedder.vectors([text for _, _, text in texts])
-        _copy(connection, "embedding", ((space, item, source, vectors.model, vectors.of(text)) for source, item, text in texts if vectors.of(text)))
+        _copy(
+            connection,
+            "embedding",
+            (
+                (space, item, source, vectors.model, vectors.of(text))
+                for source, item, text in texts
+                if vectors.of(text)
+            ),
+        )
     with connect(database.conninfo) as connection:
         connection.execute("analyze")
     return space
@@ -63,7 +71,11 @@ def changes_of(machine: LearningMachine, world: World, user: str) -> Iterator[tu
     for thing in world.things:
         for add in thing_changes(machine, thing):
             target = ids[add.towards.name] if add.towards else ""
-            yield add, "" if add.kind == ENTITY else ids[thing.name], target or (ids[thing.name] if add.kind == ENTITY else "")
+            yield (
+                add,
+                "" if add.kind == ENTITY else ids[thing.name],
+                target or (ids[thing.name] if add.kind == ENTITY else ""),
+            )
 
 
 def thing_changes(machine: LearningMachine, thing: Thing) -> Iterator[Add]:
@@ -94,14 +106,20 @@ def _learning_rows(space: int, first: int, changes: Sequence[tuple[Add, str, str
         )
 
 
-def _say(connection: psycopg.Connection[Any], space: int, machine: str, said: Sequence[tuple[str, str]]) -> list[tuple[str, int, str]]:
+def _say(
+    connection: psycopg.Connection[Any], space: int, machine: str, said: Sequence[tuple[str, str]]
+) -> list[tuple[str, int, str]]:
     """Record what was said, a turn for two messages, as texts to be indexed."""
     first = _reserve(connection, "message", len(said))
     turns = [UUID(int=first + number) for number in range(0, len(said), 2)]
     keys = [f"{first + number}~bench" for number in range(len(said))]
     pairs = [keys[at : at + 2] for at in range(0, len(keys), 2)]
     scope = Jsonb({})
-    _copy(connection, "turn", ((space, turn, machine, SESSION, own[-1], own, scope) for turn, own in zip(turns, pairs, strict=True)))
+    _copy(
+        connection,
+        "turn",
+        ((space, turn, machine, SESSION, own[-1], own, scope) for turn, own in zip(turns, pairs, strict=True)),
+    )
     times = [START + timedelta(hours=number) for number in range(len(said))]
     _copy(
         connection,
@@ -114,7 +132,9 @@ def _say(connection: psycopg.Connection[Any], space: int, machine: str, said: Se
     return [(MESSAGES, first + n, message_text(role, times[n], content)) for n, (role, content) in enumerate(said)]
 
 
-def _posting_rows(space: int, texts: Iterable[tuple[str, int, str]], names: Iterable[tuple[int, str]]) -> Iterator[tuple[Any, ...]]:
+def _posting_rows(
+    space: int, texts: Iterable[tuple[str, int, str]], names: Iterable[tuple[int, str]]
+) -> Iterator[tuple[Any, ...]]:
     for source, item, text in texts:
         yield from ((space, source, lexeme, item, weight) for lexeme, weight in zip(*weights(text), strict=True))
     for item, name in names:

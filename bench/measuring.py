@@ -66,11 +66,19 @@ def step(what: str) -> Iterator[None]:
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A small table: the first column to the left, figures to the right."""
-    cells = [[*map(str, head)], *([f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows)]
+    cells = [
+        [*map(str, head)],
+        *([f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows),
+    ]
     widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
     print(f"\n{title}")
     for number, row in enumerate(cells):
-        print("  ".join(cell.rjust(width) if at else cell.ljust(width) for at, (cell, width) in enumerate(zip(row, widths, strict=True))))
+        print(
+            "  ".join(
+                cell.rjust(width) if at else cell.ljust(width)
+                for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+        )
         if number == 0:
             print("  ".join("-" * width for width in widths))
 

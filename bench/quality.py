@@ -146,7 +146,9 @@ def search(machine: LearningMachine, weights: Weights, *, words: bool = True, ve
         question = machine.parts.embedder.question(asked.text) if vectors else Question.of(asked.text)
         question = question if words else replace(question, words=())
         scope = Scope(user_id=asked.conversation, session_id="asking")
-        standing = replace(asking(machine.parts, Standing(machine=machine.name), question), weights=weights, now=asked.now)
+        standing = replace(
+            asking(machine.parts, Standing(machine=machine.name), question), weights=weights, now=asked.now
+        )
         queries = store.queries(scope, standing)
         if not queries:
             return []
@@ -164,13 +166,17 @@ def ilike(url: str) -> Ranking:
         words = set(re.findall(r"\w+", asked.text.lower())) - STOP_WORDS["english"]
         patterns = [f"%{word}%" for word in sorted(words, key=lambda word: (-len(word), word))[:3]]
         with connect(url) as connection:
-            rows = connection.execute(query("ilike"), {"user": asked.conversation, "patterns": patterns, "limit": DEPTH})
+            rows = connection.execute(
+                query("ilike"), {"user": asked.conversation, "patterns": patterns, "limit": DEPTH}
+            )
             return [int(key.partition("~")[0]) for (key,) in rows]
 
     return rank
 
 
-def measure(rankings: Mapping[str, Ranking], questions: Sequence[Asked]) -> tuple[dict[str, dict[str, Score]], dict[str, float]]:
+def measure(
+    rankings: Mapping[str, Ranking], questions: Sequence[Asked]
+) -> tuple[dict[str, dict[str, Score]], dict[str, float]]:
     """By ranking and ability (`all` too) what it is worth; and by ranking its median time in milliseconds."""
     scores: dict[str, dict[str, Score]] = {name: {"all": Score()} for name in rankings}
     taken: dict[str, list[float]] = {name: [] for name in rankings}
@@ -187,15 +193,23 @@ def measure(rankings: Mapping[str, Ranking], questions: Sequence[Asked]) -> tupl
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def run(data: Path, *, embeddings: Any, weights: Weights, conversations: int | None = None, server: str | None = None) -> dict[str, Any]:
+def run(
+    data: Path, *, embeddings: Any, weights: Weights, conversations: int | None = None, server: str | None = None
+) -> dict[str, Any]:
     """Load, ask and score."""
     loaded = list(conversations_in(data, conversations))
     questions = [asked for conversation in loaded for asked in conversation.questions]
     without_floor = replace(weights, enough_meaning=-1.0, enough_words=0.0)
-    only_words, only_meaning = replace(without_floor, words=1.0, neighbours=0.0), replace(without_floor, words=0.0, neighbours=0.0)
-    with own_database(server) as url, LearningMachine(
-        db=url, model=ScriptedModel(), embeddings=embeddings, background="external", user_profile=True
-    ) as machine:
+    only_words, only_meaning = (
+        replace(without_floor, words=1.0, neighbours=0.0),
+        replace(without_floor, words=0.0, neighbours=0.0),
+    )
+    with (
+        own_database(server) as url,
+        LearningMachine(
+            db=url, model=ScriptedModel(), embeddings=embeddings, background="external", user_profile=True
+        ) as machine,
+    ):
         size = sum(conversation.size for conversation in loaded)
         with step(f"Recording and indexing {size:,} messages of {len(loaded)} conversations"):
             for conversation in loaded:
@@ -212,20 +226,35 @@ def run(data: Path, *, embeddings: Any, weights: Weights, conversations: int | N
         }
         with step(f"Asking {len(questions)} questions"):
             scores, times = measure(rankings, questions)
-        return {"settings": {**versions(url), "messages": size, "questions": len(questions)}, "scores": scores, "times": times}
+        return {
+            "settings": {**versions(url), "messages": size, "questions": len(questions)},
+            "scores": scores,
+            "times": times,
+        }
 
 
 def report(found: Mapping[str, Any], weights: Weights, embeddings: Any) -> None:
-    print_settings(**found["settings"], embeddings=embeddings or "default", **{f"weights.{one.name}": getattr(weights, one.name) for one in fields(weights)})
+    print_settings(
+        **found["settings"],
+        embeddings=embeddings or "default",
+        **{f"weights.{one.name}": getattr(weights, one.name) for one in fields(weights)},
+    )
     scores, times = found["scores"], found["times"]
     rows = [(name, *by["all"].means, times[name]) for name, by in scores.items()]
-    print_table(f"All abilities (R@{DEPTH}: share of the evidence found; ms: median, with making the query)", ("", f"R@{DEPTH}", f"nDCG@{DEPTH}", "ms"), rows)
+    print_table(
+        f"All abilities (R@{DEPTH}: share of the evidence found; ms: median, with making the query)",
+        ("", f"R@{DEPTH}", f"nDCG@{DEPTH}", "ms"),
+        rows,
+    )
     abilities = sorted({name for by in scores.values() for name in by if name != "all"})
     names = list(scores)
     print_table(
         f"R@{DEPTH} by ability",
         ("", "n", *names),
-        [(ability, len(scores[names[0]][ability].recall), *(scores[name][ability].means[0] for name in names)) for ability in abilities],
+        [
+            (ability, len(scores[names[0]][ability].recall), *(scores[name][ability].means[0] for name in names))
+            for ability in abilities
+        ],
     )
 
 
@@ -237,13 +266,27 @@ def weights_from(text: str) -> Weights:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="BEAM as JSONL, gzipped or not (not part of the project)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="BEAM as JSONL, gzipped or not (not part of the project)"
+    )
     parser.add_argument("--conversations", type=int, help="only the first so many")
-    parser.add_argument("--embeddings", help="another embedding model by its name, such as openai:text-embedding-3-small")
-    parser.add_argument("--weights", type=weights_from, default=Weights(), metavar="NAME=NUMBER,…", help="other search weights")
-    parser.add_argument("--db", help="another server; its user must be allowed to create databases [default: an embedded one]")
+    parser.add_argument(
+        "--embeddings", help="another embedding model by its name, such as openai:text-embedding-3-small"
+    )
+    parser.add_argument(
+        "--weights", type=weights_from, default=Weights(), metavar="NAME=NUMBER,…", help="other search weights"
+    )
+    parser.add_argument(
+        "--db", help="another server; its user must be allowed to create databases [default: an embedded one]"
+    )
     options = parser.parse_args(arguments)
-    found = run(options.data, embeddings=options.embeddings, weights=options.weights, conversations=options.conversations, server=options.db)
+    found = run(
+        options.data,
+        embeddings=options.embeddings,
+        weights=options.weights,
+        conversations=options.conversations,
+        server=options.db,
+    )
     report(found, options.weights, options.embeddings)
 
 

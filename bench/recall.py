@@ -156,7 +156,9 @@ def measure(machine: LearningMachine, user: str, world: World, rounds: int) -> d
     return found
 
 
-def run(sizes: Sequence[int], *, rounds: int, embeddings: Any = None, python: str | None = None, server: str | None = None) -> dict[str, Any]:
+def run(
+    sizes: Sequence[int], *, rounds: int, embeddings: Any = None, python: str | None = None, server: str | None = None
+) -> dict[str, Any]:
     """Fill, measure, and let agno do the same."""
     with own_database(server) as url, machine_on(url, embeddings) as machine:
         worlds = {size: world_of(size) for size in sizes}
@@ -173,7 +175,14 @@ def report(found: Mapping[str, Any]) -> None:
     for size, kinds in found["timings"].items():
         for kind, timing in kinds.items():
             own, bare, exact = timing["ours"], timing["SQL"], timing.get("numpy")
-            row = [f"{size:,} · {kind}", own, bare, exact or "", f"{own.p50 / bare.p50:.2f}", f"{own.p95 / bare.p95:.2f}"]
+            row = [
+                f"{size:,} · {kind}",
+                own,
+                bare,
+                exact or "",
+                f"{own.p50 / bare.p50:.2f}",
+                f"{own.p95 / bare.p95:.2f}",
+            ]
             for world in ("same", "crowd") if theirs else ():
                 other = theirs.get(str(size), {}).get(world, {}).get(kind)
                 row += [f"{Timing(other['p50'], other['p95'])}", f"{other['p50'] / own.p50:.1f}"] if other else ["", ""]
@@ -183,7 +192,11 @@ def report(found: Mapping[str, Any]) -> None:
     print_table("Recall and context, ms p50 / p95", head, rows)
     largest = max(found["timings"])
     if largest >= 10_000:
-        worst = max(timing["ours"].p50 / timing["SQL"].p50 for kind, timing in found["timings"][10_000].items() if kind != "small talk")
+        worst = max(
+            timing["ours"].p50 / timing["SQL"].p50
+            for kind, timing in found["timings"][10_000].items()
+            if kind != "small talk"
+        )
         print(f"\nAt 10,000 learnings ours takes at most {worst:.2f} times the bare SQL (bound: {BOUND}).")
 
 
@@ -194,9 +207,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=60, help="how often each is asked [default: 60]")
     parser.add_argument("--embeddings", help="an embedding model by its name; `hashed`: none")
     parser.add_argument("--agno", metavar="PYTHON", help="an interpreter that has agno (see README.md)")
-    parser.add_argument("--db", help="another server; its user must be allowed to create databases [default: an embedded one]")
+    parser.add_argument(
+        "--db", help="another server; its user must be allowed to create databases [default: an embedded one]"
+    )
     options = parser.parse_args(arguments)
-    sizes = [int(size) for size in options.sizes.split(",")] if options.sizes else [*SIZES, *([100_000] if options.full else [])]
+    sizes = (
+        [int(size) for size in options.sizes.split(",")]
+        if options.sizes
+        else [*SIZES, *([100_000] if options.full else [])]
+    )
     embeddings = HashedEmbeddings() if options.embeddings == "hashed" else options.embeddings
     found = run(sizes, rounds=options.rounds, embeddings=embeddings, python=options.agno, server=options.db)
     print_settings(**found["settings"], rounds=options.rounds, embeddings=options.embeddings or "default")

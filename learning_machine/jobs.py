@@ -15,9 +15,10 @@ from uuid import UUID
 
 import psycopg
 
-from learning_machine.errors import ConfigurationError, DatabaseUnavailable
+from learning_machine.errors import BudgetExceeded, ConfigurationError, DatabaseUnavailable
 from learning_machine.nodes.learning import failed_turn
 from learning_machine.nodes.parts import Parts, trace
+from learning_machine.state.limits import BatchWindow
 from learning_machine.stores.postgres import queue
 from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Transaction
 from learning_machine.stores.turns import thread_lock
@@ -58,9 +59,21 @@ class Learner(Protocol):
 class Jobs:
     """The queue of one machine, from the side that fills it."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, window: BatchWindow = BatchWindow()) -> None:  # noqa: B008 - it is frozen
+        self.name, self.window = name, window
         self._app = queue.enqueuer()
+
+    def enqueue_turn(self, transaction: Transaction, space: int, turn: UUID, lock: str) -> bool:
+        """Queue a turn that was just recorded, to be read when the window is full or its time is over."""
+        delay = self.window.delay
+        if delay and self._is_full(transaction, space, turn):
+            transaction.run("queue.hasten", {"lock": lock})
+            delay = 0.0
+        return queue.enqueue(self._app, transaction, self.name, space, str(turn), lock, delay=delay, postpone=False)
+
+    def _is_full(self, transaction: Transaction, space: int, turn: UUID) -> bool:
+        size = transaction.one("turns.unread_size", {"space": space, "turn": turn}) or {"turns": 0, "tokens": 0}
+        return self.window.is_full(size["turns"], int(size["tokens"]))
 
     def enqueue(self, transaction: Transaction, space: int, turn: UUID, lock: str, *, delay: float = 0.0) -> bool:
         """Queue the reading of a thread in this transaction, unless a job that will see it is waiting already."""
@@ -194,6 +207,10 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever failed is noted and tried again
             failure = error
         # Not inside the handler: what goes wrong there would carry this error, and its text, into the queue's log.
+        if isinstance(failure, BudgetExceeded):
+            self._tell("waiting", machine=parts.name, turn=str(turn), error="BudgetExceeded")
+            again(parts, space, turn, delay=max(1.0, float(str(failure.facts.get("retry_in", 60)))))
+            return
         if failure is not None:
             self._failed(parts, space, first, attempt, failure)
             return

@@ -30,6 +30,7 @@ from learning_machine.nodes.build_context import context_text
 from learning_machine.nodes.embedding import Embedder
 from learning_machine.nodes.parts import Parts, Usage
 from learning_machine.nodes.recall import arecall_others, asked, asking, recall_others, recall_own, searches
+from learning_machine.state.limits import BatchWindow, HourlyLimits
 from learning_machine.state.messages import as_messages, keys_of, last_user_text, spoken, turns_of
 from learning_machine.state.modes import LearningMode
 from learning_machine.state.redaction import redact as redact_secrets
@@ -49,6 +50,8 @@ from learning_machine.stores.protocol import Standing
 from learning_machine.stores.registry import Registry
 from learning_machine.stores.reports import as_shown, what_became
 from learning_machine.stores.spaces import access_of
+from learning_machine.stores.spending import Spending
+from learning_machine.stores.tools import forget_tools
 from learning_machine.stores.turns import KeepMessages, TurnRecord, Turns
 
 log = logging.getLogger("learning_machine")
@@ -58,7 +61,7 @@ EXIT_PATIENCE = 10.0
 #: Where the database is when nobody says: this variable, else the embedded PostgreSQL.
 DATABASE_VARIABLE = "LEARNING_MACHINE_DATABASE_URL"
 
-Background = Literal["worker", "external"]
+Background = Literal["worker", "external", "inline"]
 _machines: weakref.WeakKeyDictionary[Any, LearningMachine] = weakref.WeakKeyDictionary()
 
 
@@ -90,16 +93,19 @@ class LearningMachine:
         namespace: str | None = None,
         reviewers: Reviewers | None = None,
         search: Weights | None = None,
+        window: BatchWindow | None = None,
+        max_calls: int | None = None,
+        max_tokens: int | None = None,
         background: Background = "worker",
         redact: Callable[[str], str] | None = redact_secrets,
         keep_messages: KeepMessages = "forever",
         max_context_tokens: int = 3_000,
         auto_migrate: bool = True,
     ) -> None:
-        if background not in ("worker", "external"):
+        if background not in ("worker", "external", "inline"):
             raise ConfigurationError(
-                f'background={background!r} is not known. Use "worker" (in this process) or "external" '
-                "(`learning-machine worker` elsewhere)."
+                f'background={background!r} is not known. Use "worker" (in this process), "external" '
+                '(`learning-machine worker` elsewhere), or "inline" (in the graph, to watch it).'
             )
         if keep_messages not in ("forever", "until_learned") and not (
             isinstance(keep_messages, int) and keep_messages > 0
@@ -113,7 +119,8 @@ class LearningMachine:
         self._embedded: Any = None
         self._ready = False
         self._lock = threading.RLock()
-        self._jobs = Jobs(name)
+        self._jobs = Jobs(name, window or BatchWindow())
+        self._limits = HourlyLimits(max_calls, max_tokens)
         self._worker: Worker | None = None
         self._savers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._closed = False
@@ -195,7 +202,9 @@ class LearningMachine:
             turns=Turns(database, self.name, keep=self._keep, redact=self._redact),
             model=lambda: self.model,
             ready=self._make_ready,
-            enqueue=self._jobs.enqueue,
+            enqueue=self._jobs.enqueue_turn,
+            spending=Spending(database, self.name, self._limits),
+            inline=self.background == "inline",
             wake=self._wake,
             usage=Usage(),
             embedder=embedder,
@@ -297,7 +306,7 @@ class LearningMachine:
         for store in self.stores:
             for tool in store.get_tools(**context):
                 tools.setdefault(getattr(tool, "name", getattr(tool, "__name__", repr(tool))), tool)
-        return list(tools.values())
+        return [*tools.values(), *forget_tools(list(self.stores), context)]
 
     # --- learning -----------------------------------------------------------------------------------------------------
 
@@ -368,14 +377,13 @@ class LearningMachine:
         return self.process(messages, **scope.model_dump(exclude_none=True))
 
     def learned(self, turn_id: str | UUID, **scope: Any) -> dict[str, Any]:
-        """What became of a turn: its status, and what was learned from it.
+        """What became of a turn: its status, what was learned from it, and what was proposed.
 
         Status is `learned`, `waiting`, `failed` (will be tried again), `parked` (tried too often) or `unknown`.
         """
         self._make_ready()
         turn = UUID(str(turn_id))
-        row, learned = self.parts.turns.state(Scope(**scope) if scope else None, turn)
-        return what_became(turn, row, learned)
+        return what_became(turn, *self.parts.turns.state(Scope(**scope) if scope else None, turn))
 
     async def alearned(self, turn_id: str | UUID, **scope: Any) -> dict[str, Any]:
         return await asyncio.to_thread(self.learned, turn_id, **scope)
@@ -406,7 +414,7 @@ class LearningMachine:
 
     def _wake(self) -> None:
         """See to it that somebody reads what was queued."""
-        if self.background == "worker" and not self._closed:
+        if self.background != "external" and not self._closed:
             self.worker().start()
 
     def worker(self) -> Worker:
@@ -421,6 +429,8 @@ class LearningMachine:
         """Wait until all that was queued for this machine is learned. `False` when that took longer than `timeout` seconds."""
         self._make_ready()
         ends = time.monotonic() + timeout
+        with self.parts.database.transaction(Access(admin=True)) as transaction:
+            transaction.run("queue.hasten_all", {"queue": queue.queue_name(self.name)})
         try:
             while self._pending(ends):
                 self._wake()

@@ -31,7 +31,7 @@ def ask(asked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def recalled(handles: Mapping[str, Sequence[str]]) -> str:
     """How much was recalled of what: `recalled: 3 about you, session summary`."""
-    words = {"user_profile": "{} about you", "session_context": "session summary"}
+    words = {"user_profile": "{} about you", "session_context": "session summary", "conversation": "{} said earlier"}
     found = {store: len(one) for store, one in handles.items() if one}
     parts = [words.get(store, f"{{}} from {safe_text(store)}").format(count) for store, count in found.items()]
     return f"recalled: {', '.join(parts) or 'nothing yet'}"

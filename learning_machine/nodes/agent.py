@@ -11,13 +11,15 @@ from langchain.agents.middleware import AgentMiddleware, AgentState, ModelReques
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langgraph.config import get_config
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel.protocol import StreamProtocol
 
-from learning_machine.state.identity import is_kept
+from learning_machine.state.identity import is_kept, scope_of
 from learning_machine.state.loop import LearningState
 from learning_machine.state.scope import Scope
+from learning_machine.stores.tool_calls import is_offered
 
 #: The id of the message that carries the context to an agent we did not build.
 CONTEXT_ID = "learning-context"
@@ -40,12 +42,20 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any]):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> Any:
-        return handler(with_context(request))
+        return handler(with_context(with_tools(request)))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> Any:
-        return await handler(with_context(request))
+        return await handler(with_context(with_tools(request)))
+
+
+def with_tools(request: ModelRequest[Any]) -> ModelRequest[Any]:
+    """The request without the tools that are of no use to who is speaking."""
+    if not any(getattr(tool, "metadata", None) for tool in request.tools):
+        return request
+    scope = scope_of(request.runtime, get_config())
+    return request.override(tools=[tool for tool in request.tools if is_offered(tool, scope)])
 
 
 def with_context(request: ModelRequest[Any]) -> ModelRequest[Any]:

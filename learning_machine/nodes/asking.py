@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from inspect import signature
@@ -75,27 +76,36 @@ def known_line(item: Item) -> str:
 
 
 def ask(parts: Parts, messages: list[BaseMessage], types: list[str], config: RunnableConfig) -> list[ExtractedChange]:
-    """What the model learned. Tries a response format, then a function call, then JSON in text; remembers what worked."""
+    """What the model learned. Tries a response format, then a function call, then JSON in text; remembers what worked.
+
+    Raises `BudgetExceeded` before the call when the hour's calls or tokens are used up, else `ExtractionFailed`.
+    """
+    parts.spending.check()
     for method in methods(parts):
         try:
             reply = runnable(parts.model(), method, types).invoke(prompt(messages, method, types), quiet(config))
         except Exception as error:  # noqa: BLE001 - a provider may raise anything
             refuse(parts, method, error)
         else:
-            return accept(parts, method, reply)
+            raw = accept(parts, method, reply)
+            parts.spending.note(getattr(raw, "usage_metadata", None))
+            return read_reply(raw)
     raise ExtractionFailed()
 
 
 async def aask(
     parts: Parts, messages: list[BaseMessage], types: list[str], config: RunnableConfig
 ) -> list[ExtractedChange]:
+    await asyncio.to_thread(parts.spending.check)
     for method in methods(parts):
         try:
             reply = await runnable(parts.model(), method, types).ainvoke(prompt(messages, method, types), quiet(config))
         except Exception as error:  # noqa: BLE001 - a provider may raise anything
             refuse(parts, method, error)
         else:
-            return accept(parts, method, reply)
+            raw = accept(parts, method, reply)
+            await asyncio.to_thread(parts.spending.note, getattr(raw, "usage_metadata", None))
+            return read_reply(raw)
     raise ExtractionFailed()
 
 
@@ -156,11 +166,12 @@ def is_unsupported(error: Exception) -> bool:
     )
 
 
-def accept(parts: Parts, method: str, reply: Any) -> list[ExtractedChange]:
+def accept(parts: Parts, method: str, reply: Any) -> Any:
+    """The model's message, counted; and this way of asking is the one to begin with from now on."""
     raw = reply["raw"] if isinstance(reply, dict) and "raw" in reply else reply
     parts.methods["extract"] = method
     parts.usage.count(getattr(raw, "usage_metadata", None))
-    return read_reply(raw)
+    return raw
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 
+from learning_machine.nodes.events import tell
 from learning_machine.nodes.parts import Parts, attempt
 from learning_machine.nodes.recall import recall_node
 from learning_machine.prompts import load
@@ -42,6 +43,7 @@ def build_context_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, 
 def update(parts: Parts, recalled: Mapping[str, Any]) -> dict[str, Any]:
     """The context, and in plain JSON what it was made of."""
     standing, found = contexts(parts, recalled)
+    tell("recalled", learnings={name: handles(data) for name, data in recalled.items()})
     text = "\n".join(part for part in (standing, found) if part)
     summary: dict[str, Any] = {"recalled": {name: handles(data) for name, data in recalled.items()}, "context": text}
     session = recalled.get("session_context")

@@ -15,7 +15,7 @@ from uuid import UUID
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.runtime import get_runtime
 
-from learning_machine.errors import ExtractionFailed
+from learning_machine.errors import BudgetExceeded, ExtractionFailed
 from learning_machine.nodes.asking import aask, ask
 from learning_machine.nodes.events import tell
 from learning_machine.nodes.extract import LearnBatch, load, prepare, read, types_of
@@ -51,7 +51,7 @@ def inline_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
             return {}
         try:
             reply = ask(parts, begun.request, types_of(parts, begun.batch), config) if begun.request else []
-        except ExtractionFailed as error:
+        except (ExtractionFailed, BudgetExceeded) as error:
             return later(parts, state, begun, error)
         if begun.batch is not None:
             process_others(parts, begun.batch)
@@ -67,7 +67,7 @@ def inline_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
             return {}
         try:
             reply = await aask(parts, begun.request, types_of(parts, begun.batch), config) if begun.request else []
-        except ExtractionFailed as error:
+        except (ExtractionFailed, BudgetExceeded) as error:
             return await asyncio.to_thread(later, parts, state, begun, error)
         if begun.batch is not None:
             await aprocess_others(parts, begun.batch)
@@ -77,8 +77,8 @@ def inline_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
 
 
 def asks(parts: Parts) -> bool:
-    """Whether any store's learnings need somebody's decision."""
-    return any(mode in GATED for mode in modes_of(parts.registry.extracting).values())
+    """Whether the turn is read here: because a store's learnings need somebody's decision, or because the machine says so."""
+    return parts.inline or any(mode in GATED for mode in modes_of(parts.registry.extracting).values())
 
 
 def begin(parts: Parts, state: LearningState, config: Mapping[str, Any]) -> Begun | None:

@@ -19,6 +19,7 @@ from learning_machine.stores.ledger import Ledger
 from learning_machine.stores.postgres.database import Database, Transaction
 from learning_machine.stores.proposals import ProposalQueue
 from learning_machine.stores.registry import Registry
+from learning_machine.stores.spending import Spending
 from learning_machine.stores.turns import Turns
 
 log = logging.getLogger("learning_machine")
@@ -62,6 +63,8 @@ class Parts:
     usage: Usage
     embedder: Embedder
     proposals: ProposalQueue
+    spending: Spending
+    inline: bool = False
     weights: Weights = Weights()
     max_context_tokens: int = 3_000
     methods: dict[str, str] = field(default_factory=dict)

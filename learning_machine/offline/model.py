@@ -38,13 +38,11 @@ class OfflineModel(BaseChatModel):
 
     def _stream(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         tools = [tool["function"] for tool in kwargs.get("tools") or []]
-        takes = {tool["name"]: tool.get("parameters", {}).get("properties", {}) for tool in tools}
-        text, calls = reply(messages, takes)
+        text, calls = reply(messages, {tool["name"]: tool.get("parameters", {}) for tool in tools})
         *words, last = re.findall(r"\S+\s*", text) or [""]
         yield from (ChatGenerationChunk(message=AIMessageChunk(content=word)) for word in words)
         chunks = [
             tool_call_chunk(name=name, args=json.dumps(args), id=f"call_{len(messages)}_{index}", index=index)
             for index, (name, args) in enumerate(calls)
         ]
-        end = AIMessageChunk(content=last, tool_call_chunks=chunks, chunk_position="last")
-        yield ChatGenerationChunk(message=end)
+        yield ChatGenerationChunk(message=AIMessageChunk(content=last, tool_call_chunks=chunks, chunk_position="last"))

@@ -16,11 +16,9 @@ from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.messages import role_of, text_of
 
 NOTICE = "I am the offline pattern model, not a language model."
-UNKNOWN = "I don't know that yet."
 _FOUND = "<recalled_learnings>"
 _TOOLS = {"field": "update_profile", "observation": "remember", "insight": "save_learning", "fact": "remember_about"}
 _TOOLS |= {"event": "remember_about", "relationship": "link_entities"}
-
 _STORE = re.compile(r"^`(\w+)`:", re.MULTILINE)
 _BLOCK = re.compile(r"^<(\w+)>\n((?: *+- .*+\n)+)</", re.MULTILINE)
 _LINE = re.compile(r"^( *)- (?!\()(.+?)(?: \[k\w+\])?$", re.MULTILINE)
@@ -30,7 +28,7 @@ _WORD = re.compile(rf"(?<![^\W_])(?!(?:{_COMMON})\b)[^\W_]+")
 
 
 def reply(messages: Sequence[BaseMessage], takes: Mapping[str, Any]) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
-    """What to say, or the tools to call with their arguments. `takes`: which arguments each tool has."""
+    """What to say, or the tools to call with their arguments. `takes`: the schema of each tool's arguments."""
     wanted = "\n".join(text_of(one) for one in messages if isinstance(one, SystemMessage))
     asked = text_of(messages[-1]) if messages else ""
     if _STORE.search(wanted) and "\nAlready known:\n" in asked and "\nNew messages:\n" in asked:
@@ -92,7 +90,7 @@ def _tool_calls(messages: Sequence[BaseMessage], takes: Mapping[str, Any]) -> li
         given |= dict.fromkeys(("entity", "source"), one.subject) | {"target": one.target}
         tool = _TOOLS.get(one.kind or "", "")
         if tool in takes and _folded(one) not in held:
-            calls.append((tool, {name: given[name] for name in takes[tool] if given.get(name)}))
+            calls.append((tool, {name: given[name] for name in takes[tool].get("properties", {}) if given.get(name)}))
     return calls
 
 
@@ -143,7 +141,7 @@ def _found(words: str, facts: Sequence[ExtractedChange]) -> str:
         shared = {line: len(_stems(words) & _stems(line)) for line in lines}
         best = max([len(_stems(words)) / 2, 1, *shared.values()])
         title, related = "From what I have", [line.rstrip(".") for line in lines if shared[line] == best][:5]
-    return " ".join(told) or (f"{title}: {'; '.join(related)}." if related else UNKNOWN)
+    return " ".join(told) or (f"{title}: {'; '.join(related)}." if related else "I don't know that yet.")
 
 
 def _stems(text: str) -> set[str]:

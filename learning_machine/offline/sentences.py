@@ -40,9 +40,9 @@ _FORMS = (
     rf"(?:(?:no|nope|actually|sorry|wait)\b[\s,.!–—-]*it(?:’s| is)|I meant?) (?:in |at )?{_PROPER}(?P<correction>.+)",
     rf"(?P<subject>{_THING}) is (?:the |an? )?(?P<relationship>[\w -]{{2,40}}? (?:of|at|for)) (?P<target>{_THING})",
     rf"(?P<subject>{_THING}) (?P<relationship>works (?:at|for)|reports to|manages|founded) (?P<target>{_THING})",
-    rf"(?P<subject>{_THING}) (?P<event>(?:launched|released|announced|raised|opened|hired) .+?(?P<when>\d{{4}}-\d\d-\d\d)?)$",
+    rf"(?P<subject>{_THING}) (?P<event>(?:launched|released|announced|raised|opened|hired) (?=.*?(?P<when>\d{{4}}-\d\d-\d\d)|).+)",
     rf"(?P<subject>{_THING}) (?P<fact>(?:uses|runs on|is based in|is written in|depends on|sells|makes) .+)",
-    r"(?:we(?:’ve| have)?~ (?:decided|agreed)|(?:the )?(?:lesson|takeaway|insight)(?::| is))(?: that| to)? (?P<insight>.+)",
+    r"(?:we(?:’ve| have)?~ (?:decided|agreed)|(?:the )?(?:lesson|insight)(?: learned)?(?::| is))(?: that| to)? (?P<insight>.+)",
     r"(?:I want to|I’d like to|(?:can|could) you help me|help me|my goal is)(?: to)? (?P<goal>.+)",
     rf"(?:(?:you can|everyone|people|just) )*calls? me {_PROPER}(?P<preferred_name>.+)",
     rf"my (?:full |first )?name(?: is|’s) {_PROPER}(?P<name>.+)",
@@ -56,7 +56,7 @@ _FORMS = (
     rf"(?:I~ )?(?:prefer|like|love|enjoy) {_REAL}(?P<preferences>.+)",
     rf"(?:I~ )?(?P<preferences>(?:hate|dislike|don’t like|do not like) {_REAL}.+)",
     rf"(?:always )?(?:answer|reply|write)(?: to me)?(?: always)? in (?P<language>{_NATION})",
-    rf"(?P<observation>I~ use {_REAL}.+|I’m~ (?:allergic|vegetarian|vegan)\b.*|my (?:favou?rite [\w ]+|dog|cat) is .+)",
+    rf"(?P<observation>I~ use {_REAL}.+|I’m~ (?:an? )?(?:allergic|vegetarian|vegan)\b.*|my (?:favou?rite [\w ]+|dog|cat) is .+)",
     r"forget (?:that |about )?(?P<forgotten>.+)",
     rf"{_REMEMBER}(?P<observation>.+)",
 )
@@ -64,13 +64,13 @@ _PATTERNS = [_pattern(f"{_LEAD}(?:{_REMEMBER})?{form}") for form in _FORMS]
 _STORES = dict.fromkeys(("relationship", "event", "fact"), "entity_memory") | {"insight": "learned_knowledge"}
 _STORES |= {"goal": "session_context", "observation": "user_profile", "forgotten": "user_profile"}
 
-_SENTENCE = re.compile(r"((?:[^.!?;…\n]++|[.!?;…]++(?=\S))+)([.!?;…]*)")
+_SENTENCE = re.compile(r"((?:[^.!?;…\n]++|(?<![.!?;…])[.!?;…]++(?=\S))+)([.!?;…]*)")
 #: Quoted lines, secrets, and what is supposed or told of others.
 _UNREAD = _pattern(
-    r"^>|\b(?:password|secret|token|key) is\b|\b(?:if|suppose|imagine|pretend|wish|says?|said|told (?!you))\b"
+    r"^>|\b(?:password|secret|token|key)(?: is|:)|\b(?:if|suppose|imagine|pretend|wish|says?|said|told (?!you))\b"
 )
 _STARTS = "I|I’\\w+|my|call|can|could|everyone|what|where|who|how|please|keep|answer|we|live|work|prefer|like|love|hate"
-_WHOLE = _pattern(r"(?:so )?(?:the )?(?:lesson|takeaway|insight|we(?:’ve| have)?~ (?:decided|agreed))\b")
+_WHOLE = _pattern(r"(?:so )?(?:the )?(?:lesson|insight|we(?:’ve| have)?~ (?:decided|agreed))\b")
 _CLAUSE_END = _pattern(rf"(?:\s*[,–—]\s*(?:(?:and|but|so) )?| (?:and|but) )(?=(?:{_STARTS})\b)")
 _EDGES = " \t\r\n.,;:!?\"'“”()*_"
 #: Where the value of a field that is a name or a place ends, and what may follow any value.
@@ -105,8 +105,8 @@ def sentences(text: str) -> Iterator[tuple[str, bool]]:
 
 def _stated(sentence: str, asked: bool, topic: str) -> list[ExtractedChange]:
     """What the clauses state. The last one of a question states nothing, but may say what the user wants to reach."""
-    stated, parts = [], [sentence] if _WHOLE.match(sentence) else _CLAUSE_END.split(sentence)
-    clauses = [part.strip(_EDGES) for part in parts]
+    clauses = [part.strip(_EDGES) for part in ([sentence] if _WHOLE.match(sentence) else _CLAUSE_END.split(sentence))]
+    stated = []
     for number, clause in enumerate(clauses, start=1):
         said = next((found.groupdict() for form in _PATTERNS if (found := form.match(clause))), {})
         if "goal" in said or not (asked and number == len(clauses)):
@@ -116,11 +116,10 @@ def _stated(sentence: str, asked: bool, topic: str) -> list[ExtractedChange]:
 
 def _changes(said: dict[str, str | None], quote: str, topic: str) -> list[ExtractedChange]:
     """What was said, by the names of its groups, as changes for the stores it belongs to."""
-    more = {end: said.pop(end, None) for end in ("subject", "target", "when")}
-    changes = []
+    more, changes = {end: said.pop(end, None) for end in ("subject", "target", "when")}, []
     for group, words in ((topic if group == "correction" else group, words or "") for group, words in said.items()):
         value = _TAIL.sub("", _END.split(words)[0] if group in _ENDING else words).strip(_EDGES)
-        name = {"relationship": words, "insight": " ".join(value.split()[:6])}.get(group)
+        name = {"relationship": words, "insight": " ".join(value.split()[:6]).strip(_EDGES)}.get(group)
         value = f"{more['subject']} {words} {more['target']}" if group == "relationship" else value
         store, name = _STORES.get(group, "user_profile"), name if group in _STORES else group
         kind = group if group in _STORES else "field"

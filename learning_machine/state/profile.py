@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from learning_machine.errors import ConfigurationError
 from learning_machine.state.items import Item
@@ -51,6 +53,10 @@ class FieldSpec:
         except ValidationError as error:
             raise ValueError(f"{self.name}: {error.errors()[0]['msg']}") from None
 
+    def restore(self, value: Any) -> Any:
+        """A stored value in the field's own type. Raises `ValueError` when the schema has changed and it fits no more."""
+        return self.adapter.validate_json(json.dumps(value))
+
     def _read(self, value: Any) -> Any:
         if not isinstance(value, str) or self.is_text:
             return self.adapter.dump_python(self.adapter.validate_python(value), mode="json")
@@ -68,9 +74,9 @@ def fields_of(schema: type) -> dict[str, FieldSpec]:
 
 def _declared(schema: type) -> list[tuple[str, Any, str]]:
     if isinstance(schema, type) and issubclass(schema, BaseModel):
-        return [(name, field.annotation, field.description or "") for name, field in schema.model_fields.items()]
+        return [(name, _constrained(field), field.description or "") for name, field in schema.model_fields.items()]
     if dataclasses.is_dataclass(schema):
-        hints = get_type_hints(schema, include_extras=False)
+        hints = get_type_hints(schema, include_extras=True)
         return [
             (field.name, hints[field.name], str(field.metadata.get("description", "")))
             for field in dataclasses.fields(schema)
@@ -78,11 +84,22 @@ def _declared(schema: type) -> list[tuple[str, Any, str]]:
     raise ConfigurationError(f"{schema!r} is no profile schema. Use a pydantic model or a dataclass.")
 
 
+def _constrained(field: FieldInfo) -> Any:
+    """The field's type with its limits, which pydantic keeps apart."""
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
 def _spec(name: str, annotation: Any, description: str) -> FieldSpec:
     plain = _without_none(annotation)
-    many = get_origin(plain) in (list, set, tuple, frozenset)
-    inner = (get_args(plain) or (Any,))[0] if many else plain
+    many = _is_many(plain)
+    inner = get_args(plain)[0] if many else annotation
     return FieldSpec(name, description, many, TypeAdapter(inner), _without_none(inner) is str)
+
+
+def _is_many(annotation: Any) -> bool:
+    """Lists and sets, but not a tuple of fixed length, which is one value."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    return origin in (list, set, frozenset) or (origin is tuple and arguments[-1] is Ellipsis)
 
 
 def _without_none(annotation: Any) -> Any:
@@ -99,7 +116,8 @@ def _without_none(annotation: Any) -> Any:
 class UserProfile:
     """A user's profile as recalled. Fields of the schema are attributes; what is not known is `None` or `[]`.
 
-    `values` holds the fields that are known, `observations` what fits no field, `items` both with their handles.
+    `values` holds the fields that are known, `observations` what fits no field, `items` both with their handles. A value
+    that a changed schema has no place for is among the `items` alone.
     """
 
     user_id: str
@@ -125,7 +143,10 @@ class UserProfile:
             spec = specs.get(item.name) if item.kind == "field" else None
             if spec is None:
                 continue
-            value = spec.adapter.validate_python(item.value)
+            try:
+                value = spec.restore(item.value)
+            except ValidationError:
+                continue
             if spec.many:
                 values.setdefault(item.name, []).append(value)
             else:

@@ -11,7 +11,7 @@ from hashlib import blake2s
 from typing import Any, Literal
 
 from learning_machine.state.changes import Quote
-from learning_machine.state.lexemes import lexemes
+from learning_machine.state.lexemes import lexemes, query_lexemes
 from learning_machine.state.messages import Said
 
 _SPACE = re.compile(r"\s+")
@@ -75,57 +75,69 @@ def lock_key(space: int, store: str, subject: str, slot: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-#: From here on two texts say the same: cosine of their vectors, or share of words in common.
-SAME_MEANING, SAME_WORDS = 0.9, 0.72
-_NEGATIONS = frozenset(
-    {
-        "not",
-        "no",
-        "never",
-        "none",
-        "without",
-        "don't",
-        "doesn't",
-        "isn't",
-        "aren't",
-        "cannot",
-        "can't",
-        "won't",
-        "nicht",
-        "kein",
-        "keine",
-        "nie",
-        "ohne",
-        "nunca",
-        "sin",
-        "ne",
-        "pas",
-        "jamais",
-        "sans",
-        "non",
-        "niet",
-        "geen",
-        "não",
-        "sem",
-    }
-)  # fmt: skip
+#: From here on two texts say the same: the share of the words of each that the other has, or with vectors as near as
+#: `SAME_MEANING`, a smaller one.
+SAME_WORDS, SAME_MEANING, SOME_WORDS = 0.8, 0.9, 0.3
+_DENIALS = """not no never none without cannot nicht kein keine keinen nie niemals ohne nunca sin ne pas jamais sans non niet
+geen nooit não nao sem nem senza mai inte aldrig utan ikke aldri uden nie bez не нет без"""
+_NEGATIONS = frozenset(_DENIALS.split())
+# Small words that turn a statement round.
+_SIDES = """before after above below over under more less fewer only unless except until since within beyond vor nach über
+unter mehr weniger nur außer bis antes después más menos sólo solo avant après plus moins sauf some most least
+first last min max minimum maximum off up down out einige algunos quelques"""
+_TURNING = frozenset(_SIDES.split())
+#: Words whose two sides are not to be exchanged.
+_JOINS = "over than before after to into from by als vor nach statt que avant après"
+_ORDERING = frozenset(_JOINS.split())
+_CONTRACTION = re.compile(r"\b(can|won|\w+?)n?['’]t\b")
 _TOKEN = re.compile(r"[\w']+")
 
 
 def says_the_same(one: str, other: str, meaning: float | None) -> bool:
-    """Whether two insights are one in other words. A number or a negation that differs makes them two."""
-    if telling(one) != telling(other):
+    """Whether two insights are one in other words. A number, a denial or an order that differs makes them two."""
+    if _plain(one) == _plain(other):
+        return True
+    if telling(one) != telling(other) or _sides(one) != _sides(other) or _exchanged(one, other):
         return False
-    left, right = set(lexemes(one)), set(lexemes(other))
-    common = len(left & right) / max(len(left | right), 1)
-    return common >= SAME_WORDS or ((meaning or 0.0) >= SAME_MEANING and common >= SAME_WORDS / 3)
+    common = min(covered(one, other), covered(other, one))
+    return common >= SAME_WORDS or ((meaning or 0.0) >= SAME_MEANING and common >= SOME_WORDS)
+
+
+def covered(text: str, by: str) -> float:
+    """The share of a text's words, small ones left out, that another text has, in whatever form."""
+    groups = [group for group in query_lexemes(_spelt_out(text)) if group[0] not in _NEGATIONS]
+    there = set(lexemes(_spelt_out(by)))
+    return sum(not there.isdisjoint(group) for group in groups) / len(groups) if groups else 0.0
 
 
 def telling(text: str) -> tuple[list[str], bool]:
     """The numbers of a text, and whether it denies."""
-    words = _TOKEN.findall(text.translate(_QUOTES).casefold())
+    words = _words(text)
     denials = sum(word in _NEGATIONS for word in words)
     return sorted(word for word in words if any(map(str.isdigit, word))), denials % 2 == 1
+
+
+def _sides(text: str) -> set[str]:
+    return {word for word in _words(text) if word in _TURNING}
+
+
+def _exchanged(one: str, other: str) -> bool:
+    """Whether what stands on the two sides of a word such as "over" has changed places."""
+    return any((word, right, left) in _pairs(other) for word, left, right in _pairs(one) if left != right)
+
+
+def _pairs(text: str) -> set[tuple[str, str, str]]:
+    words = _words(text)
+    return {(word, words[at - 1], words[at + 1]) for at, word in enumerate(words[1:-1], start=1) if word in _ORDERING}
+
+
+def _words(text: str) -> list[str]:
+    return _TOKEN.findall(_spelt_out(text).casefold())
+
+
+def _spelt_out(text: str) -> str:
+    """`don't` as `do not`, so that a denial is a word."""
+    return _CONTRACTION.sub(r"\1 not", text.translate(_QUOTES))
 
 
 class Witness:

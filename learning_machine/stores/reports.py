@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from learning_machine.state.handles import handle_of
+from learning_machine.state.handles import PROPOSAL, handle_of
 
 
-def what_became(turn: UUID, row: Mapping[str, Any] | None, learned: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def what_became(
+    turn: UUID,
+    row: Mapping[str, Any] | None,
+    learned: Sequence[Mapping[str, Any]],
+    proposed: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """A turn's status, with what was learned from it and proposed."""
     if row is None:
-        return {"turn": str(turn), "status": "unknown", "changes": []}
+        return {"turn": str(turn), "status": "unknown", "changes": [], "proposals": []}
     status = "learned" if row["read_at"] else "parked" if row["parked"] else "failed" if row["failures"] else "waiting"
     changes = [
         {"handle": handle_of(one["id"]), **{name: one[name] for name in ("store", "kind", "name", "text", "status")}}
@@ -25,6 +31,10 @@ def what_became(turn: UUID, row: Mapping[str, Any] | None, learned: Sequence[Map
         "error": row["error"],
         "abandoned": row["abandoned_at"] is not None,
         "changes": changes,
+        "proposals": [
+            {"handle": handle_of(one["id"], PROPOSAL), **{name: one[name] for name in ("store", "status", "text")}}
+            for one in proposed
+        ],
     }
 
 

@@ -229,10 +229,15 @@ class Turns:
             row = transaction.one("turns.line_before", {"space": space, "turn": turn})
         return list(row["keys"]) if row else []
 
-    def state(self, scope: Scope | None, turn: UUID) -> tuple[Row | None, list[Row]]:
-        """What became of a turn: its row, and what was learned from it. Without a scope the program asks, for any turn."""
+    def state(self, scope: Scope | None, turn: UUID) -> tuple[Row | None, list[Row], list[Row]]:
+        """What became of a turn: its row, what was learned from it, what was proposed. Without a scope for any turn."""
         with self.database.transaction(Access(admin=True) if scope is None else access_of(scope)) as transaction:
-            return transaction.one("turns.state", {"turn": turn}), transaction.all("recall.of_turn", {"turn": turn})
+            learned = transaction.all("recall.of_turn", {"turn": turn})
+            return (
+                transaction.one("turns.state", {"turn": turn}),
+                learned,
+                transaction.all("proposals.of_turn", {"turn": turn}),
+            )
 
     # --- searching ----------------------------------------------------------------------------------------------------
 
@@ -297,4 +302,6 @@ def _unread(row: Row) -> UnreadTurn:
     said = tuple(
         Said(one["key"], one["role"], one["content"], datetime.fromisoformat(one["at"])) for one in row["said"]
     )
-    return UnreadTurn(row["id"], row["parent"], row["answer"], Scope.model_validate(row["scope"]), said, tuple(row["shown"]))
+    return UnreadTurn(
+        row["id"], row["parent"], row["answer"], Scope.model_validate(row["scope"]), said, tuple(row["shown"])
+    )

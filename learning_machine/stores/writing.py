@@ -295,7 +295,9 @@ class Writing:
         if not isinstance(change, Add) and not incumbent.active:
             return self._refuse(change, f"{change.handle} no longer holds")
         if (echo := self._echo(plan, text, origin)) is not None:
-            return Receipt(status="known", store=change.store, handle=handle_of(echo.id) if echo.id else None, text=text)
+            return Receipt(
+                status="known", store=change.store, handle=handle_of(echo.id) if echo.id else None, text=text
+            )
         if not incumbent.active and (twin := self._twin(plan)) is not None:
             return self._support(plan, Incumbent(id=twin["id"]), text, quote)
         outcome = self._decide(plan, incumbent, key, origin)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from learning_machine import jobs
 from learning_machine.cli import main
 
 _numbers = itertools.count(1)
@@ -31,6 +32,7 @@ Run = Callable[..., Ran]
 def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command line: `run("show", "--user", "alice")`, with `stdin` as what is piped in."""
     monkeypatch.setenv("LEARNING_MACHINE_DATABASE_URL", url)
+    monkeypatch.setattr(jobs, "LINGER", 0.0)
 
     def run(*arguments: str, stdin: str | bytes = "") -> Ran:
         piped = stdin.encode() if isinstance(stdin, str) else stdin

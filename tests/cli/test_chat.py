@@ -38,6 +38,14 @@ def learn(new):
 
 machine = LearningMachine(model=Slow(learns=learn), user_profile=True)
 """
+#: A machine that asks the user before it keeps the name.
+PROPOSING = """
+from learning_machine import LearningMachine, LearningMode, UserProfileConfig
+from learning_machine.testing import ScriptedModel, change
+
+name = change("user_profile", "Alice", kind="field", name="name", quote="I'm Alice")
+machine = LearningMachine(model=ScriptedModel(learns=[[name]]), user_profile=UserProfileConfig(mode=LearningMode.PROPOSE))
+"""
 
 
 # --- by a pipe --------------------------------------------------------------------------------------------------------
@@ -67,7 +75,7 @@ def test_what_was_learned_is_there_in_the_next_conversation(run: Any) -> None:
     assert re.search(r"learned: name = Alice \(k\w+\), location = London \(k\w+\), session summary \(k\w+\)", ran.err)
     ran = run("chat", "--user", "alice", stdin="Where do I live?\n")
     assert "You live in London." in ran.out
-    assert "recalled: 2 about you\n" in ran.err
+    assert "recalled: 2 about you" in ran.err
     assert run("chat", "--user", "bob", stdin="Where do I live?\n").err.count("recalled: nothing yet") == 1
 
 
@@ -160,6 +168,14 @@ def test_tools_of_the_agent_are_shown(run: Any, app: Any) -> None:
     assert "London" in ran.out
 
 
+def test_proposals_wait_where_nobody_can_be_asked(run: Any, app: Any) -> None:
+    """By a pipe nobody is asked: what the agent would keep waits for a decision, and that is said."""
+    ran = run("chat", "--user", "alice", "--machine", f"{app(PROPOSING)}:machine", stdin="I'm Alice\n")
+    assert ran.code == 0 and ran.out == "ok\n"
+    assert "Waiting for a decision: 1 proposal. See learning-machine review." in ran.err
+    assert "Nothing is known" in run("show", "--user", "alice").err
+
+
 # --- at a terminal ----------------------------------------------------------------------------------------------------
 
 
@@ -231,17 +247,25 @@ def _take_terminal() -> None:
 
 
 @pytest.fixture
-def terminal(app: Callable[[str], str], url: str) -> Iterator[Terminal]:
-    """A conversation with the slow model."""
-    command = [sys.executable, "-m", "learning_machine", "chat", "--user", "alice", "--machine", f"{app(SLOW)}:machine"]
-    found = Terminal(command, LEARNING_MACHINE_DATABASE_URL=url)
-    yield found
-    found.close()
+def talk(app: Callable[[str], str], url: str) -> Iterator[Callable[[str], Terminal]]:
+    """Begins a conversation of Alice with the machine in this source."""
+    begun: list[Terminal] = []
+
+    def begin(source: str) -> Terminal:
+        options = ["--user", "alice", "--machine", f"{app(source)}:machine"]
+        command = [sys.executable, "-m", "learning_machine", "chat", *options]
+        begun.append(Terminal(command, LEARNING_MACHINE_DATABASE_URL=url))
+        begun[-1].wait_for("you> ")
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        one.close()
 
 
-def test_interrupting_an_answer_stops_only_the_answer(terminal: Terminal) -> None:
+def test_interrupting_an_answer_stops_only_the_answer(talk: Any) -> None:
     """Ctrl-C during an answer stops it and the talk goes on; what was said is still learned; at the prompt it leaves."""
-    terminal.wait_for("you> ")
+    terminal = talk(SLOW)
     terminal.type("I'm Alice, talk forever\n")
     terminal.wait_for("agent> Well, ")
     terminal.type("\x03")
@@ -251,14 +275,26 @@ def test_interrupting_an_answer_stops_only_the_answer(terminal: Terminal) -> Non
     answer = terminal.wait_for("you are.")
     assert "\x1b[31mhere" not in answer
     terminal.wait_for("you> ")
-    terminal.type("\x03")
-    assert "learned: name = Alice" in terminal.rest()
+    terminal.interrupt(until="learned: name = Alice")
+    terminal.rest()
     assert terminal.process.wait(30) == 0
 
 
-def test_the_end_of_input_leaves(terminal: Terminal) -> None:
+def test_the_end_of_input_leaves(talk: Any) -> None:
     """Ctrl-D at the prompt ends the conversation with 0, and leaves nothing to wait for when nothing was said."""
-    terminal.wait_for("you> ")
+    terminal = talk(SLOW)
     terminal.type("\x04")
     assert "finishing" not in terminal.rest()
     assert terminal.process.wait(30) == 0
+
+
+def test_what_the_agent_proposes_is_decided_at_the_terminal(talk: Any, run: Any) -> None:
+    """In PROPOSE mode the user is asked after the answer, and what they approve is known."""
+    terminal = talk(PROPOSING)
+    terminal.type("I'm Alice\n")
+    terminal.wait_for("Alice [user]? ")
+    terminal.type("y\n")
+    assert "saved" in terminal.wait_for("you> ")
+    terminal.type("/quit\n")
+    terminal.rest()
+    assert "name = Alice" in run("show", "--user", "alice").out

@@ -6,28 +6,42 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+
+from learning_machine.cli import app
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("chat", "learn", "show", "migrate", "doctor", "worker")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example(run: Any, command: str) -> None:
+def _commands(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    inner = getattr(command, "commands", {})
+    for name, found in inner.items():
+        yield from _commands(found, *path, name)
+    if not inner:
+        yield path
+
+
+COMMANDS = list(_commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(run: Any, command: tuple[str, ...]) -> None:
     """`--help` of each command ends well and shows how the command is called."""
-    ran = run(command, "--help")
+    ran = run(*command, "--help")
     assert ran.code == 0
-    assert f"  learning-machine {command}" in ran.out.partition("Examples:")[2]
+    assert f"  learning-machine {' '.join(command)}" in ran.out.partition("Examples:")[2]
 
 
 def test_help_says_what_exit_codes_mean(run: Any) -> None:
     """The commands and the exit codes are in the help of the whole."""
     ran = run("--help")
-    assert all(command in ran.out for command in COMMANDS)
+    assert all(f"  {command[0]} " in ran.out for command in COMMANDS)
     assert "Exit codes:" in ran.out and "130" in ran.out
 
 

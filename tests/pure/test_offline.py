@@ -203,6 +203,7 @@ TEACHES_NOTHING = [
     "I have a question",
     "My question is how to install it",
     "My password is hunter2",
+    "I use my token: hunter2",
     "Remember that my password is hunter2",
     "Call me later",
     "Thanks a lot!",
@@ -242,19 +243,19 @@ CORRECTIONS = {
     "what the user just said": ["I live in Lisbon.", ("assistant", "Nice!"), "No, it's Porto"],
     "what the user asked": ["Where do I live?", ("assistant", "I think it was Lisbon."), "no, it’s Porto, not Lisbon"],
     "in other words": ["I live in Lisbon.", "Actually, I meant Porto"],
-    "right before": ["Where do I work and where do I live?", "actually it is in Porto now."],
+    "right before": ["I work at Acme and I live in Lisbon", "actually it is in Porto now."],
 }
 
 
 @pytest.mark.parametrize("said", CORRECTIONS.values(), ids=CORRECTIONS)
 def test_a_correction_revises_what_was_spoken_of(said: list[str | Said]) -> None:
     """ "No, it's …" revises the field the user spoke of last."""
-    (change,) = learned(*said, held=(known("k1", "location", "Lisbon"),))
+    (change,) = learned(*said, held=(known("k1", "company", "Acme"), known("k2", "location", "Lisbon")))
     assert (change["action"], change["name"], change["value"], change["handle"]) == (
         "revise",
         "location",
         "Porto",
-        "k1",
+        "k2",
     )
 
 
@@ -326,8 +327,9 @@ ABOUT_THINGS: list[tuple[str, dict[str, str]]] = [
     ("Bob works at Acme", {"kind": "relationship", "subject": "Bob", "name": "works at", "target": "Acme"}),
     ("Acme uses PostgreSQL.", {"kind": "fact", "subject": "Acme", "value": "uses PostgreSQL"}),
     ("Acme launched v2 on March 15.", {"kind": "event", "subject": "Acme", "value": "launched v2 on March 15"}),
-    ("Acme launched v2 on 2026-03-15.", {"kind": "event", "subject": "Acme", "when": "2026-03-15"}),
+    ("Acme launched v2 on 2026-03-15 in Rome.", {"kind": "event", "subject": "Acme", "when": "2026-03-15"}),
     ("We decided to use Go", {"kind": "insight", "name": "use Go", "value": "use Go"}),
+    ("Lesson learned: log, and keep it", {"kind": "insight", "name": "log, and keep it", "value": "log, and keep it"}),
     ("Lesson: tests come first", {"kind": "insight", "name": "tests come first", "value": "tests come first"}),
     (
         "Insight: webhooks need retries with exponential backoff and an end",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
+from zlib import crc32
 
 import psycopg
 import pytest
+from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, HumanMessage
 from psycopg.rows import dict_row
 
@@ -223,6 +226,31 @@ def says() -> Callable[..., list[Said]]:
     return make
 
 
+#: Words that mean the same to the embeddings of these tests.
+SYNONYMS = ("car automobile vehicle", "buy purchase acquire", "quick fast rapid", "doctor physician", "error failure fault crash", "begin start launch")
+
+
+class Concepts(Embeddings):
+    """Embeddings that know some synonyms and nothing else: exact, quick and always the same."""
+
+    size = 128
+
+    def __init__(self) -> None:
+        self.meaning = {word: group.split()[0] for group in SYNONYMS for word in group.split()}
+        self.calls: list[str] = []
+
+    def embed_query(self, text: str) -> list[float]:
+        self.calls.append(text)
+        vector = [0.0] * self.size
+        for word in re.findall(r"\w+", text.casefold()):
+            vector[crc32(self.meaning.get(word, word).encode()) % self.size] += 1.0
+        length = sum(number * number for number in vector) ** 0.5 or 1.0
+        return [number / length for number in vector]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
+
+
 # --- a machine and the people it learns from --------------------------------------------------------------------------
 
 
@@ -233,7 +261,9 @@ class World:
         everything = dict.fromkeys(("user_profile", "session_context", "learned_knowledge", "entity_memory"), True)
         self.learned: list[dict[str, Any]] = []
         self.model = ScriptedModel(learns=lambda new: self.learned)
-        self.machine = LearningMachine(**{"db": database.pool, "model": self.model, **everything, **options})
+        self.embeddings = Concepts()
+        given = {"db": database.pool, "model": self.model, "embeddings": self.embeddings}
+        self.machine = LearningMachine(**{**given, **everything, **options})
         self.turns = 0
 
     def teach(self, *learned: dict[str, Any], text: str = "Something was said.", answer: str = "Noted.", user: str | None = "alice", **scope: Any) -> list[Row]:

@@ -19,6 +19,7 @@ CONTENT = {
     "name": "'other'",
     "value": """'{"other": 1}'""",
     "text": "'other'",
+    "found_by": "'other'",
     "content_key": "'other'",
     "origin": "'reviewer'",
     "trust": "70",

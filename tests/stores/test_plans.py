@@ -65,7 +65,6 @@ QUERIES: dict[str, dict[str, Any]] = {
     "turns.recorded": {**PLACE, "space": 7, "keys": ["u7"]},
     "turns.position": {**PLACE, "space": 7, "answer": "a7", "asked": ["u7"], "started": None, "rooted": True},
     "turns.unread": {**PLACE, "space": 7, "limit": 20},
-    "turns.waiting": {**PLACE, "space": 7},
     "turns.line_before": {"space": 7, "turn": uuid4()},
     "turns.state": {"turn": uuid4()},
 }

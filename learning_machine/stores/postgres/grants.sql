@@ -5,7 +5,7 @@ grant usage on schema {schema}, {jobs}, {vector_schema} to {app}, {admin};
 grant select, insert on all tables in schema {schema} to {app};
 revoke insert on {schema}.schema_version, {schema}.queue_version from {app};
 grant update on {schema}.proposal, {schema}.turn, {schema}.message, {schema}.learning, {schema}.posting, {schema}.embedding, {schema}.job_error to {app};
-grant delete on {schema}.message, {schema}.posting, {schema}.embedding, {schema}.job_error to {app};
+grant delete on {schema}.spending, {schema}.message, {schema}.posting, {schema}.embedding, {schema}.job_error to {app};
 grant select, insert, update, delete on all tables in schema {schema} to {admin};
 grant usage, select on all sequences in schema {schema} to {app}, {admin};
 

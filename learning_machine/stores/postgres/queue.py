@@ -61,16 +61,17 @@ def enqueue(
     lock: str,
     *,
     delay: float = 0.0,
+    postpone: bool = True,
 ) -> bool:
     """Queue the reading of a thread, once: `False` when a job that will see this turn is waiting already.
 
     The waiting job is locked first, so that it cannot start before we commit and miss what we wrote. With a delay it
-    waits at least that long.
+    waits at least that long; without `postpone` only a new one does.
     """
     for _ in range(10):
         waiting = transaction.one("queue.waiting", {"lock": lock})
         if waiting is not None:
-            if delay:
+            if delay and postpone:
                 transaction.run("queue.postpone", {"id": waiting["id"], "delay": delay})
             return False
         try:

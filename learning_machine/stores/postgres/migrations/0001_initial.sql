@@ -255,6 +255,15 @@ create table job_error (
 );
 create index job_error_turn on job_error (space, turn);
 
+-- Model calls that learning made, where their number is limited. It says nothing of anybody.
+create table spending (
+    id      bigint generated always as identity primary key,
+    machine text not null,
+    tokens  bigint not null,
+    at      timestamptz not null default clock_timestamp()
+);
+create index spending_machine on spending (machine, at);
+
 -- What was erased, as salted digests, so that it is not brought back.
 create table tombstone (
     space     bigint not null references space,

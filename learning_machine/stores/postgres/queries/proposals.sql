@@ -68,3 +68,6 @@ limit 1;
 
 -- name: show_again
 update proposal set shown = %(shown)s where space = %(space)s and id = %(id)s and status = 'pending';
+
+-- name: of_turn
+select id, store, status, shown ->> 'text' as text from proposal where turn = %(turn)s order by id;

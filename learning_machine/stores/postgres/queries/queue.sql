@@ -6,6 +6,15 @@ select id from procrastinate_jobs where queueing_lock = %(lock)s and status = 't
 update procrastinate_jobs set scheduled_at = greatest(scheduled_at, now() + make_interval(secs => %(delay)s::float8))
 where id = %(id)s;
 
+-- name: hasten
+update procrastinate_jobs set scheduled_at = null where queueing_lock = %(lock)s and status = 'todo' and scheduled_at is not null;
+
+-- name: hasten_all
+-- Whoever waits for the queue does not wait for its windows. What failed keeps its pause.
+update procrastinate_jobs j set scheduled_at = null
+where queue_name = %(queue)s and status = 'todo' and scheduled_at > now()
+  and not exists (select from job_error e where e.space = (j.args ->> 'space')::bigint and e.turn = (j.args ->> 'turn')::uuid);
+
 -- name: left
 -- Jobs that nobody works on and that were not read, kept from other sweeps until we commit: their worker is gone or
 -- silent, or the job ended by an error of the queue itself (what cannot be read ends by being parked, which is no error).

@@ -94,6 +94,15 @@ where t.space = %(space)s and t.machine = %(machine)s and t.session = %(session)
   and not exists (select from job_error e where e.space = t.space and e.turn = t.id and e.parked)
 order by t.seq limit 1;
 
+-- name: unread_size
+-- How much of the thread of a turn waits to be read.
+select count(distinct t.id) as turns, coalesce(sum(length(m.content)), 0) / 4 as tokens
+from turn pointed
+join turn t on t.space = pointed.space and t.machine = pointed.machine and t.session = pointed.session
+left join message m on m.space = t.space and m.turn = t.id
+where pointed.space = %(space)s and pointed.id = %(turn)s
+  and not exists (select from watermark w where w.space = t.space and w.turn = t.id);
+
 -- name: line_before
 -- The keys of a branch up to a turn: what an extraction that reads on from there stands on.
 with recursive line as (

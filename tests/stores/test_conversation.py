@@ -1,0 +1,183 @@
+"""The conversation itself as a source of recall: what was said, when and by whom, for what extraction did not lift out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+
+from learning_machine.state.messages import keys_of
+from learning_machine.stores.conversation import ConversationConfig
+from learning_machine.stores.protocol import Standing
+
+TODAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+
+
+def said(*texts: str, at: datetime | None = None, session: str = "x") -> list[Any]:
+    """A conversation, the user first, all of it said at one time."""
+    extra = {"at": at} if at else {}
+    roles = (HumanMessage, AIMessage)
+    return [
+        roles[number % 2](text, id=f"{session}-{number}-{text[:20]}", additional_kwargs=extra) for number, text in enumerate(texts)
+    ]
+
+
+def tell(world: Any, *texts: str, session: str = "s1", at: datetime | None = None, user: str | None = "alice", **scope: Any) -> None:
+    world.learned = []
+    world.machine.process(said(*texts, at=at, session=session), user_id=user, session_id=session, **scope)
+
+
+def passages(world: Any, message: str, **scope: Any) -> list[str]:
+    found = world.recall(message, **scope).get("conversation")
+    return [one.content for one in found.passages] if found else []
+
+
+# --- what is found ----------------------------------------------------------------------------------------------------
+
+
+def test_what_was_said(world: Any) -> None:
+    """Who said what, and on which day, with the answer to a question or the question of an answer."""
+    tell(world, "My boat is called Matilda.", "A lovely name for a boat.", at=TODAY - timedelta(days=3))
+    day = f"{TODAY - timedelta(days=3):%Y-%m-%d}"
+    [mine, answer] = sorted(world.recall("What is the name of my boat?")["conversation"].passages, key=lambda one: one.role, reverse=True)
+    assert (mine.role, mine.day, mine.after) == ("user", day, "A lovely name for a boat.")
+    assert (answer.role, answer.before) == ("assistant", "My boat is called Matilda.")
+    context = world.context("What is the name of my boat?")
+    assert f"- {day} user: My boat is called Matilda. — answered: A lovely name for a boat." in context
+
+
+def test_the_neighbours_help(world: Any) -> None:
+    """What stands beside a hit is lent some of its worth, so an answer comes up with its question."""
+    tell(world, "Which port should the ferry leave from?", "Piraeus, at seven.", "Thanks!", "My pleasure.", "And cheese?", "Feta.")
+    assert passages(world, "ferry port leave")[0].startswith("Which port")
+    assert world.recall("ferry port leave")["conversation"].passages[0].after == "Piraeus, at seven."
+
+
+def test_private(world: Any) -> None:
+    """What somebody said is recalled to them alone, whatever groups they share."""
+    tell(world, "The vault code word is heliotrope.", "Noted.", groups=("engineering",))
+    assert passages(world, "vault code word", groups=("engineering",), session_id="s2")
+    for user, groups in (("bob", ("engineering",)), ("alice ", ()), (None, ("engineering",)), ("engineering", ("alice",))):
+        assert passages(world, "vault code word heliotrope", user=user, groups=groups) == []
+        assert passages(world, "vault code word heliotrope", user=user, groups=groups, session_id="s1") == []
+
+
+def test_without_a_user(world: Any) -> None:
+    """What nobody in particular said stays in its conversation."""
+    tell(world, "The vault code word is heliotrope.", "Noted.", user=None)
+    assert passages(world, "vault code word", user=None, session_id="s1")
+    assert passages(world, "vault code word", user=None, session_id="s2") == []
+
+
+@pytest.mark.parametrize("options", [{"conversation": False}])
+def test_switched_off(make_world: Any, options: dict[str, Any]) -> None:
+    """Switched off, nothing of a conversation is searched, nor made searchable."""
+    world = make_world(**options)
+    tell(world, "My boat is called Matilda.", "Lovely.")
+    assert passages(world, "What is the name of my boat?") == []
+    assert "conversation" not in world.machine.stores.types
+
+
+def test_config(make_world: Any) -> None:
+    """The config says how many messages, and how much of them."""
+    few = make_world(conversation=ConversationConfig(max_results=2))
+    for number in range(6):
+        tell(few, f"Boat number {number} sails in summer.", "Good.", session=f"s{number}")
+    assert len(passages(few, "Which boat sails in summer?")) == 2
+    small = make_world(conversation=ConversationConfig(max_context_tokens=30))
+    assert "more not shown" in small.context("Which boat sails in summer?")
+
+
+# --- what is not ------------------------------------------------------------------------------------------------------
+
+
+def test_not_what_is_in_sight(world: Any) -> None:
+    """What the agent has in front of it is not recalled a second time, neither as a hit nor beside one."""
+    tell(world, "My boat is called Matilda.", "A lovely name for a boat.")
+    messages = said("My boat is called Matilda.", "A lovely name for a boat.", session="s1")
+    here = tuple(keys_of(messages, "s1"))
+    store = world.machine.stores["conversation"]
+    question = world.machine.parts.embedder.question("What is the name of my boat?")
+    standing = Standing(machine="default", here=here, question=question, now=TODAY)
+    assert store.recall(user_id="alice", session_id="s1", standing=standing) is None
+    one = Standing(machine="default", here=here[1:], question=question, now=TODAY)
+    found = store.recall(user_id="alice", session_id="s1", standing=one)
+    assert [(one.content, one.after) for one in found.passages] == [("My boat is called Matilda.", "")]
+
+
+def test_kept_until_learned(make_world: Any) -> None:
+    """Messages kept only until they are learned from are not found afterwards."""
+    world = make_world(keep_messages="until_learned")
+    tell(world, "My boat is called Matilda.", "Lovely.")
+    assert passages(world, "What is the name of my boat?") == []
+
+
+def test_kept_for_some_days(make_world: Any, see: Any) -> None:
+    """Messages kept for some days are found until then, and not after."""
+    world = make_world(keep_messages=30)
+    tell(world, "My boat is called Matilda.", "Lovely.")
+    assert passages(world, "What is the name of my boat?")
+    see("update message set expires_at = now() - interval '1 second'")
+    assert passages(world, "What is the name of my boat?") == []
+
+
+def test_a_branch_left_behind(world: Any, thread: Any) -> None:
+    """What was said on a branch left behind is not found, nor stands beside what is."""
+    first = thread.turn([], "boat one", "answer one")
+    thread.turn(first, "boat two", "answer two")
+    thread.turn(first, "boat three", "answer three")
+    space = world.machine.parts.turns
+    index_all(world, thread)
+    found = world.recall("words of boat")["conversation"].passages
+    contents = {one.content for one in found} | {one.before for one in found} | {one.after for one in found}
+    assert "words of boat one" in contents
+    assert "words of boat three" in contents
+    assert "words of boat two" not in contents
+    assert "words of answer two" not in contents
+    assert space.machine == "default"
+
+
+def index_all(world: Any, thread: Any) -> None:
+    """Make what the thread's turns hold findable, as reading them does."""
+    parts = world.machine.parts
+    row = next(iter(parts.database.read(_access(thread), [("access.spaces", {})])), None)
+    assert row is not None
+    with parts.database.transaction(_access(thread)) as transaction:
+        turns = transaction.connection.execute("select space, id from turn").fetchall()
+    for turn in turns:
+        unread = parts.turns.unread(turn["space"], thread.scope.session_id)
+        texts = {(one.id, words.key): words.content for one in unread for words in one.said}
+        parts.turns.index(turn["space"], texts, parts.embedder.vectors(list(texts.values())))
+        with parts.database.transaction(_access(thread)) as transaction:
+            transaction.run("ledger.read", {"space": turn["space"], "turns": [one.id for one in unread], "batch": turn["id"]})
+
+
+def _access(thread: Any) -> Any:
+    from learning_machine.stores.spaces import access_of
+
+    return access_of(thread.scope)
+
+
+# --- times ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_time_in_the_question(world: Any) -> None:
+    """A time in the message narrows what was said to that time, however much else was said."""
+    tell(world, "The budget for boats is 900.", "Noted.", session="old", at=TODAY - timedelta(days=1))
+    for number in range(60):
+        tell(world, f"The budget for boats, draft {number}, is under discussion.", "Noted.", session=f"s{number}", at=TODAY - timedelta(days=40 + number))
+    assert any("900" in one for one in passages(world, "What did I say yesterday about the budget for boats?"))
+    assert all("draft" not in one for one in passages(world, "What did I say yesterday about the budget for boats?"))
+    assert passages(world, "What did I say about the budget for boats 30 years ago?") == []
+
+
+def test_the_speakers_day(world: Any) -> None:
+    """Days are the asker's: what was said late in the evening in UTC was said the next day in Auckland."""
+    late = (TODAY - timedelta(days=5)).replace(hour=22)
+    tell(world, "My boat is called Matilda.", "Lovely.", at=late)
+    next_day = f"{late + timedelta(days=1):%Y-%m-%d}"
+    assert passages(world, f"What of the boat on {next_day}?") == []
+    assert passages(world, f"What of the boat on {next_day}?", timezone="Pacific/Auckland")
+    assert f"- {next_day} user:" in world.context("What is the boat called?", timezone="Pacific/Auckland")
