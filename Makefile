@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 SUPPORTED := (3, 11) <= sys.version_info[:2] < (3, 14)
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo chat dev test test-full check check-format lint types imports format build pins clean
+.PHONY: help .venv demo chat dev test test-full check check-format lint types imports format build schema pins clean
 
 help:  ## List the recipes
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,9 @@ format: $(INSTALLED)  ## Format the code and sort the imports
 build: $(INSTALLED)  ## Build the sdist and the wheel into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build
+
+schema: $(INSTALLED)  ## Write schema.sql anew, after a change of the migrations
+	@$(BIN)/python .ci/schema.py
 
 PINS_PYTHONS ?= python3.11 python3.12 python3.13
 

@@ -96,12 +96,9 @@ def ndcg_at(ranked: Sequence[int], evidence: frozenset[int], depth: int = DEPTH)
 
 def conversations_in(path: Path, limit: int | None = None) -> Iterator[Conversation]:
     """The conversations of a JSONL file, gzipped or not."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
-        for number, line in enumerate(lines):
-            if limit is not None and number >= limit:
-                return
-            yield conversation_from(json.loads(line))
+    raw = path.read_bytes()
+    lines = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8").strip().split("\n")
+    return (conversation_from(json.loads(line)) for line in lines[:limit])
 
 
 def conversation_from(record: Mapping[str, Any]) -> Conversation:

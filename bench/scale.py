@@ -154,7 +154,7 @@ def binary(columns: Mapping[str, tuple[str | None, Any]], count: int) -> Array:
 def fill(machine: LearningMachine, rows: Rows, sizes: Sizes) -> dict[str, float]:
     """Copy all rows; by table how many a second."""
     spaces, taken = make_spaces(machine, len(sizes.of_scopes)), dict.fromkeys(TABLES, 0.0)
-    model, lexemes = machine.parts.embedder.model, np.char.rstrip(rows.vocabulary)
+    model, lexemes = machine.parts.embedder.model, np.char.rstrip(rows.vocabulary).astype("S6")
     with connect(machine.database.conninfo) as connection:
         # Foreign keys asked a million times would be most of the time.
         connection.execute(query("without_triggers"))
@@ -233,7 +233,10 @@ def questions(rows: Rows, sizes: Sizes, model: int, count: int) -> dict[int, lis
             vector = unit((matrix[one] + 0.5 * noise)[None])[0]
             lexemes = [rows.vocabulary[word].decode().strip() for word in dict.fromkeys(words[one][:3].tolist())]
             question = Question(
-                tuple((lexeme,) for lexeme in lexemes), as_text(vector.tolist()), model, " ".join(lexemes)
+                words=tuple((lexeme,) for lexeme in lexemes),
+                vector=as_text(vector.tolist()),
+                model=model,
+                text=" ".join(lexemes),
             )
             found.setdefault(size, []).append(Asked(f"scope-{scope}", question, vector, numbers, matrix))
     return found

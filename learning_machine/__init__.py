@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from learning_machine.agents import create_learning_agent
     from learning_machine.machine import LearningMachine
+    from learning_machine.middleware import LearningMiddleware
     from learning_machine.state.config import (
         EntityMemoryConfig,
         LearnedKnowledgeConfig,
@@ -25,6 +26,7 @@ __all__ = [
     "EntityMemoryConfig",
     "LearnedKnowledgeConfig",
     "LearningMachine",
+    "LearningMiddleware",
     "LearningMode",
     "LearningStore",
     "ProfileFields",
@@ -43,6 +45,7 @@ _MODULES = {
     "EntityMemoryConfig": "state.config",
     "LearnedKnowledgeConfig": "state.config",
     "LearningMachine": "machine",
+    "LearningMiddleware": "middleware",
     "LearningMode": "state.modes",
     "LearningStore": "stores.protocol",
     "ProfileFields": "state.profile",

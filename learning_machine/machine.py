@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from learning_machine.models import resolve_model
 from learning_machine.nodes.agent import inner_agent
 from learning_machine.nodes.build_context import context_text
 from learning_machine.nodes.embedding import Embedder
-from learning_machine.nodes.parts import Parts, Usage
+from learning_machine.nodes.parts import Parts, Usage, attempt
 from learning_machine.nodes.recall import arecall_others, asked, asking, recall_others, recall_own, searches
 from learning_machine.state.limits import BatchWindow, HourlyLimits
 from learning_machine.state.messages import as_messages, keys_of, last_user_text, spoken, turns_of
@@ -47,7 +48,7 @@ from learning_machine.stores.postgres.database import Access, Database
 from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.proposals import ProposalQueue, Reviewers, check_reviewers
 from learning_machine.stores.protocol import Standing
-from learning_machine.stores.registry import Registry
+from learning_machine.stores.registry import Registry, call
 from learning_machine.stores.reports import as_shown, what_became
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.spending import Spending
@@ -304,7 +305,8 @@ class LearningMachine:
             context = {**bound.keywords(), "scope": bound}
         tools: dict[str, Any] = {}
         for store in self.stores:
-            for tool in store.get_tools(**context):
+            made = attempt(self.parts, f"tools of {store.learning_type}", partial(call, store, "get_tools", context))
+            for tool in made or ():
                 tools.setdefault(getattr(tool, "name", getattr(tool, "__name__", repr(tool))), tool)
         return [*tools.values(), *forget_tools(list(self.stores), context)]
 

@@ -97,13 +97,14 @@ def _place(machine: LearningMachine) -> tuple[Any, ...]:
 
 def _stop_on_signals(runner: Worker) -> None:
     def stop(number: int, frame: object) -> None:
-        if stopping and number == signal.SIGINT:
+        # Noted before anything else is done: the next signal may come right here.
+        stopping.append(number)
+        if len(stopping) > 1 and number == signal.SIGINT:
             # Threads that wait for a model would keep the interpreter; another worker takes over what they hold.
             os._exit(_KILLED)
-        if not stopping:
+        if len(stopping) == 1:
             # Not by print: the signal may have come in the middle of one.
             os.write(2, "Stopping after the jobs at hand…\n".encode())
-        stopping.append(number)
         runner.stop()
 
     stopping: list[int] = []

@@ -26,6 +26,9 @@ from learning_machine.state.loop import (
 )
 from learning_machine.state.scope import Scope
 
+#: The loop, step by step.
+STEPS = ("recall", "build_context", "agent", "extract", "approve", "store")
+
 
 def learning_graph(
     parts: Parts, agent: Runnable[Any, Any], *, reads_context: bool = False, context_schema: Any = Scope

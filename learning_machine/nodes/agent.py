@@ -42,12 +42,18 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any]):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> Any:
-        return handler(with_context(with_tools(request)))
+        return handler(with_context(with_tools(request), context_in(request)))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> Any:
-        return await handler(with_context(with_tools(request)))
+        return await handler(with_context(with_tools(request), context_in(request)))
+
+
+def context_in(request: ModelRequest[Any]) -> Mapping[str, Any]:
+    """The context that the loop handed to the agent inside it."""
+    state: Mapping[str, Any] = request.state
+    return state.get("learning_context") or {}
 
 
 def with_tools(request: ModelRequest[Any]) -> ModelRequest[Any]:
@@ -58,10 +64,8 @@ def with_tools(request: ModelRequest[Any]) -> ModelRequest[Any]:
     return request.override(tools=[tool for tool in request.tools if is_offered(tool, scope)])
 
 
-def with_context(request: ModelRequest[Any]) -> ModelRequest[Any]:
+def with_context(request: ModelRequest[Any], context: Mapping[str, Any]) -> ModelRequest[Any]:
     """The request with the turn's context in it: what stands in the system message, what was found beside the question."""
-    state: Mapping[str, Any] = request.state
-    context = state.get("learning_context") or {}
     if context.get("system"):
         request = request.override(system_message=joined(request.system_message, context["system"]))
     if context.get("message"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,7 @@ from learning_machine.nodes.recording import record, settled
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.identity import scope_of
 from learning_machine.state.loop import LearningState
+from learning_machine.state.proposals import Proposal
 from learning_machine.state.scope import Scope
 from learning_machine.stores.postgres.database import Access
 from learning_machine.stores.proposing import GATED
@@ -38,6 +40,7 @@ class Begun:
     scope: Scope
     space: int
     turn: UUID
+    at: datetime | None = None
     batch: LearnBatch | None = None
     request: Any = None
 
@@ -89,7 +92,8 @@ def begin(parts: Parts, state: LearningState, config: Mapping[str, Any]) -> Begu
         return None
     space, turn = recorded
     batch = load(parts, {"space": space, "turn": str(turn)})
-    return Begun(scope, space, turn, batch, prepare(parts, batch))
+    recorded_at = (parts.turns.state(scope, turn)[0] or {}).get("recorded_at")
+    return Begun(scope, space, turn, recorded_at, batch, prepare(parts, batch))
 
 
 def finish(parts: Parts, state: LearningState, begun: Begun, reply: Sequence[ExtractedChange]) -> dict[str, Any]:
@@ -100,9 +104,7 @@ def finish(parts: Parts, state: LearningState, begun: Begun, reply: Sequence[Ext
             queue(parts, begun)
     except Exception as error:  # noqa: BLE001 - the reply stands, and the worker tries again
         return later(parts, state, begun, error)
-    waiting = attempt(
-        parts, "looking for proposals", lambda: parts.proposals.decidable(begun.scope, begun.scope.session_id or ""), []
-    )
+    waiting = attempt(parts, "looking for proposals", lambda: decidable(parts, begun), [])
     tell(
         "saved",
         turn=str(begun.turn),
@@ -113,6 +115,10 @@ def finish(parts: Parts, state: LearningState, begun: Begun, reply: Sequence[Ext
     return settled(
         state, begun.scope, turn=str(begun.turn), changes=learned["changes"], proposals=[one.handle for one in waiting]
     )
+
+
+def decidable(parts: Parts, begun: Begun) -> list[Proposal]:
+    return parts.proposals.decidable(begun.scope, begun.scope.session_id or "", begun.at)
 
 
 def later(parts: Parts, state: LearningState, begun: Begun, error: Exception) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from langgraph.runtime import get_runtime
 from learning_machine.nodes.parts import Parts, attempt, note
 from learning_machine.state.identity import is_kept, scope_of
 from learning_machine.state.loop import LearningState, union
-from learning_machine.state.messages import keys_of, last_user_text, spoken, unsettled_from
+from learning_machine.state.messages import keys_of, last_user_text, said_from, spoken, unsettled_from
 from learning_machine.state.scope import Scope
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.ledger_store import branch_query
@@ -138,4 +138,6 @@ def update(state: LearningState, scope: Scope, data: dict[str, Any], now: dateti
     owed_key = owed.get("key") if owed.get("user") == scope.user_id else None
     start = unsettled_from(said, state.get("learning_turns") or (), owed_key)
     began = (now or datetime.now(UTC)).isoformat()
-    return {"recalled": data, "learning_from": {"key": start, "user": scope.user_id, "at": began}}
+    # Kept beside the messages, because a summary may take their place before the turn is over.
+    words = [[one.key, one.role, one.content] for one in said_from(said, start)]
+    return {"recalled": data, "learning_from": {"key": start, "user": scope.user_id, "at": began, "said": words}}

@@ -11,7 +11,7 @@ from learning_machine.nodes.events import tell
 from learning_machine.nodes.parts import Parts
 from learning_machine.nodes.recall import standing_in
 from learning_machine.state.loop import LearningState
-from learning_machine.state.messages import keys_of, last_answer, message_key, said_from, spoken
+from learning_machine.state.messages import Said, keys_of, last_answer, message_key, said_from, spoken
 from learning_machine.state.scope import Scope
 from learning_machine.stores.turns import TurnRecord
 
@@ -45,15 +45,23 @@ def settled(state: LearningState, scope: Scope, **learning: Any) -> dict[str, An
     return {"learning_turns": [key] if key else [], "learning": {**(state.get("learning") or {}), **learning}}
 
 
+def words_of(said: list[Said], began: Mapping[str, Any]) -> list[Said]:
+    """What was said in the turn, with the words that a summary has taken the place of meanwhile."""
+    found = said_from(said, began.get("key"))
+    seen = {one.key for one in said}
+    gone = [Said(key, role, content) for key, role, content in began.get("said") or () if key not in seen]
+    return [*gone, *found]
+
+
 def turn_in(parts: Parts, state: LearningState, session: str, answer: str, config: Mapping[str, Any]) -> TurnRecord:
     """The turn that ends with this answer, as it is recorded."""
     messages = state["messages"]
     began = state.get("learning_from") or {}
-    said = said_from(spoken(messages, session), began.get("key"))
+    said = words_of(spoken(messages, session), began)
     keys = keys_of(messages, session)
     start = keys.index(said[0].key) if said and said[0].key in keys else 0
     standing = standing_in(parts, state, config)
-    own = keys[start:]
+    own = [*(one.key for one in said if one.key not in keys), *keys[start:]]
     shown = [handle for handles in ((state.get("learning") or {}).get("recalled") or {}).values() for handle in handles]
     return TurnRecord(
         session=session,

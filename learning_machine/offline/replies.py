@@ -107,11 +107,12 @@ def _known(context: str) -> list[ExtractedChange]:
     known, about = [], ""
     for block, lines in _BLOCK.findall(context):
         for indent, escaped in _LINE.findall(lines):
-            words = html.unescape(escaped).replace(" — ", " ").replace(" → ", " ")
+            words = html.unescape(escaped).partition(" — answered: ")[0].replace(" — ", " ").replace(" → ", " ")
+            words = re.sub(r"^(.{1,80}?): (?=\1)", "", words)  # a title that the text begins with
             name, colon, value = words.partition(": ") if block == "user_profile" else ("", "", "")
             if not indent and words.endswith(":"):
                 about = re.split(r" \(|[,:]", words)[0]
-            elif block != "conversation" or "?" not in words:
+            elif "?" not in words and (block != "conversation" or " user: " in words):
                 value = value or (f"{about}: {words}" if indent and about not in words else words)
                 known.append(ExtractedChange(store=block, kind="field" if colon else None, name=name, value=value))
     return known
@@ -121,7 +122,7 @@ def _answer(messages: Sequence[BaseMessage]) -> str:
     """The answer to the last user message. The first of a thread says what is answering."""
     known, said = _seen(messages)
     words, stated = said[-1] if said else "", read(said)
-    facts = {_slot(one): one for one in chain(known, *stated)}
+    facts = {_slot(one): one for one in chain(known, *stated) if one.kind != "forgotten"}
     noted = dict.fromkeys(f"“{one.quote}”" for one in chain(*stated[-1:]))
     parts = ["Hello!"] if re.match(r"(?i)\s*(?:hi|hey|hello)\b", words) else []
     parts += [f"Noted: {'; '.join(noted)}."] if noted else []
@@ -131,19 +132,18 @@ def _answer(messages: Sequence[BaseMessage]) -> str:
 
 
 def _found(words: str, facts: Sequence[ExtractedChange]) -> str:
-    """The answer to a question: fields it asks for, all of the user, or the lines that share most words with it."""
+    """The answer to a question: fields it asks for, all of the user, or what shares most words, learned before said."""
     lines = {f"{one.name}: {one.value}" if one.kind == "field" else str(one.quote or one.value): one for one in facts}
     asked = [field for field, (pattern, _) in FIELDS.items() if pattern.search(words)]
     values = {field: [str(one.value) for one in facts if one.name == field] for field in asked}
     told = [FIELDS[field][1].format("; ".join(found)) for field, found in values.items() if found]
-    title, related = "About you I know", [line for line, one in lines.items() if one.store == "user_profile"]
+    title, related = "What I know", [line for line, one in lines.items() if one.store == "user_profile"]
     if not re.search(r"(?i)\babout me\b", words):
-        shared = {line: len(_stems(words) & _stems(line)) for line in lines}
-        best = max([len(_stems(words)) / 2, 1, *shared.values()])
+        shared = {line: len(_stems(words) & _stems(line)) - (lines[line].store == "conversation") / 2 for line in lines}
+        best = max([len(_stems(words)) / 2, 0.5, *shared.values()])
         title, related = "From what I have", [line.rstrip(".") for line in lines if shared[line] == best][:5]
     return " ".join(told) or (f"{title}: {'; '.join(related)}." if related else "I don't know that yet.")
 
 
 def _stems(text: str) -> set[str]:
-    """The words that say something, up to their ending."""
     return {word.rstrip("s")[:5] for word in _WORD.findall(text[:2000].lower())}

@@ -35,7 +35,7 @@ class LearningState(LearningOutput, total=False):
     learning_context: dict[str, str]
     #: Keys of the answers on this branch whose turns are settled: recorded, or not to be learned from.
     learning_turns: Annotated[list[str], union]
-    #: Where unread words begin, whose they are, and when this turn began: `{"key", "user", "at"}`.
+    #: Where unread words begin, whose they are, and when this turn began: `{"key", "user", "at", "said"}`.
     learning_from: dict[str, Any]
     #: What the stores recalled; any object a store returns.
     recalled: Annotated[dict[str, Any], UntrackedValue]

@@ -13,6 +13,8 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
 
 Role = Literal["user", "assistant"]
+#: Longest message id that is kept as it is, in characters.
+MAX_ID = 200
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -64,8 +66,11 @@ def message_key(message: BaseMessage, position: int = 0, session: str = "") -> s
     """The key of a message. One without an id gets one from its thread and position."""
     text = text_of(message)
     digest = blake2s(f"{message.type}\0{text}".encode(), digest_size=5).hexdigest()
-    identity = message.id or "at" + blake2s(f"{session}\0{position}".encode(), digest_size=6).hexdigest()
-    return f"{clean_text(identity)}~{digest}"
+    identity = clean_text(message.id or "at" + blake2s(f"{session}\0{position}".encode(), digest_size=6).hexdigest())
+    if len(identity) > MAX_ID:
+        # Clients choose ids; no index holds an endless one.
+        identity = blake2s(identity.encode(), digest_size=16).hexdigest()
+    return f"{identity}~{digest}"
 
 
 def as_messages(messages: Sequence[Any]) -> list[BaseMessage]:

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 USER = "user"
 GLOBAL = "global"
+#: Longest id or group, in characters: what an index surely holds.
+MAX_ID = 500
 
 
 class Scope(BaseModel):
@@ -36,15 +38,18 @@ class Scope(BaseModel):
     @field_validator("user_id", "session_id", "namespace", "agent_id", mode="after")
     @classmethod
     def _storable(cls, value: str | None) -> str | None:
-        """An empty string is nobody; what Postgres cannot hold is refused, because replacing it could merge two people."""
-        if value is not None and ("\x00" in value or any(0xD800 <= ord(character) <= 0xDFFF for character in value)):
-            raise ValueError("an id may not contain NUL or lone surrogates; use another id")
-        return value or None
+        """An empty string is nobody."""
+        return None if value is None else _checked(value) or None
 
     @field_validator("groups", mode="before")
     @classmethod
     def _groups(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value or ()
+
+    @field_validator("groups", mode="after")
+    @classmethod
+    def _storable_groups(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(group for group in value if _checked(group))
 
     @property
     def extras(self) -> dict[str, Any]:
@@ -59,3 +64,16 @@ class Scope(BaseModel):
             **{name: value for name, value in own.items() if value is not None},
             "groups": self.groups,
         }
+
+    def as_json(self) -> dict[str, Any]:
+        """What is set, as plain JSON for a job. An extra that is no data, such as a client, does not travel."""
+        return self.model_dump(mode="json", exclude_none=True, fallback=lambda _: None)
+
+
+def _checked(id: str) -> str:
+    """What Postgres cannot hold is refused, because replacing it could merge two people."""
+    if "\x00" in id or any(0xD800 <= ord(character) <= 0xDFFF for character in id):
+        raise ValueError("an id may not contain NUL or lone surrogates; use another id")
+    if len(id) > MAX_ID:
+        raise ValueError(f"an id may have at most {MAX_ID} characters; use another id")
+    return id

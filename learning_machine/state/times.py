@@ -126,6 +126,16 @@ def period_in(text: str, now: datetime | None = None, timezone: str | None = Non
     return _bounded(head[:start], period)
 
 
+def without_times(text: str) -> str:
+    """The text without the times it speaks of."""
+    rest, at = [], 0
+    head = text[:_LOOK]
+    for start, end, _ in _stretches(head, datetime.now(UTC), UTC):
+        rest.append(head[at:start])
+        at = end
+    return " ".join([*rest, text[at:]])
+
+
 def _bounded(before: str, period: Period) -> Period:
     """The period as the word before it means it."""
     match = _BOUND.search(before)

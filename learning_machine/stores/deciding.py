@@ -64,7 +64,8 @@ def decide(incumbent: Incumbent, content_key: str, trust: int, *, actor: str | N
 
 def content_key(kind: str, name: str, text: str, value: Any = None) -> str:
     """The same for the same content: case, spacing and closing punctuation do not count; structured values do."""
-    plain = _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip(" .!,;:")
+    plain = _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    plain = plain.rstrip(" .!,;:") or plain
     structure = json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else ""
     return blake2s("\0".join((kind, name.casefold(), plain, structure)).encode(), digest_size=16).hexdigest()
 
@@ -149,11 +150,23 @@ class Witness:
 
     def find(self, quote: str | None) -> Quote | None:
         """The quote, if somebody said it: found in a message up to case, spacing and quotation marks."""
-        wanted = _plain(quote or "").strip(" .!,;:\"'")
+        wanted = _plain(quote or "").strip(" .!?,;:。\"'")
+        whole = _whole(wanted)
         for one, plain in self._said if wanted else ():
-            if wanted in plain:
+            if whole.search(plain):
                 return Quote(text=(quote or "").strip(), message=one.key, role=one.role, said_at=one.at)
         return None
+
+
+#: A letter or digit of a script that sets spaces between words.
+_LETTER = r"[^\W_\u0e00-\U0010ffff]"
+
+
+def _whole(words: str) -> re.Pattern[str]:
+    """The words, but not as a part of longer ones: who likes JavaScript has not said that they like Java."""
+    start = f"(?<!{_LETTER})" if re.match(_LETTER, words) else ""
+    end = f"(?!{_LETTER})" if re.match(_LETTER, words[-1:]) else ""
+    return re.compile(start + re.escape(words) + end)
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from learning_machine.state.asking_words import is_asking
 from learning_machine.state.lexemes import lexemes, query_lexemes
+from learning_machine.state.times import without_times
 from learning_machine.stores.postgres.database import Row, Transaction
 
 #: BM25's two constants, and the length in lexemes that counts as ordinary. The length is fixed so that a text's weights
@@ -75,9 +77,13 @@ def message_text(role: str, said_at: Any, content: str) -> str:
 
 @dataclass(frozen=True)
 class Question:
-    """What a message asks of search: its words, each with its spellings, and its vector."""
+    """What a message asks of search: its words, each with its spellings, and its vector.
+
+    `aside`: numbers of the words that a text need not have, because they only say when, or are how one asks.
+    """
 
     words: tuple[tuple[str, ...], ...] = ()
+    aside: frozenset[int] = frozenset()
     vector: str | None = None
     model: int | None = None
     text: str = ""
@@ -85,15 +91,24 @@ class Question:
     @classmethod
     def of(cls, text: str, vector: Sequence[float] | None = None, model: int | None = None) -> Question:
         groups = tuple(tuple(group) for group in query_lexemes(text))
+        plain = {group[0] for group in query_lexemes(without_times(text))}
+        aside = {number for number, group in enumerate(groups) if group[0] not in plain or is_asking(group[0])}
         usable = vector is not None and model is not None and any(vector)
-        return cls(groups, as_text(vector or ()) if usable else None, model if usable else None, text)
+        return cls(
+            groups,
+            frozenset(aside) if len(aside) < len(groups) else frozenset(),
+            as_text(vector or ()) if usable else None,
+            model if usable else None,
+            text,
+        )
 
     def __bool__(self) -> bool:
         return bool(self.words or self.vector)
 
     def params(self) -> Row:
-        """The query's parameters: each spelling with the number of its word."""
-        pairs = [(lexeme, number) for number, group in enumerate(self.words) for lexeme in group]
+        """The query's parameters: each spelling with the number of its word, from 1; negative for those aside."""
+        numbers = (-number if number - 1 in self.aside else number for number in range(1, len(self.words) + 1))
+        pairs = [(lexeme, number) for number, group in zip(numbers, self.words, strict=True) for lexeme in group]
         return {
             "lexemes": [lexeme for lexeme, _ in pairs],
             "words": [number for _, number in pairs],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -92,9 +93,14 @@ class ProposalQueue:
             )
         ]
 
-    def decidable(self, scope: Scope, session: str) -> Proposals:
-        """What waits from this thread that the person speaking may decide, oldest first."""
-        rows = self._rows(scope, status="pending", session=session, limit=100)
+    def decidable(self, scope: Scope, session: str, since: datetime | None = None) -> Proposals:
+        """What waits from this thread that the person speaking may decide, oldest first; and what was decided `since`,
+        so that a question asked again has the same order."""
+        rows = [
+            row
+            for row in self._rows(scope, status=None, session=session, limit=1_000)
+            if row["status"] == "pending" or (since and row["decided_at"] and row["decided_at"] >= since)
+        ]
         return [proposal_of(row) for row in rows if self.refusal(scope.user_id, row) is None]
 
     def named(self, handles: Handles, viewer: str | None) -> Proposals:

@@ -79,7 +79,7 @@ class Proposing:
                 "machine": self.machine,
                 "session": self.scope.session_id,
                 "turn": source.turn,
-                "scope": Jsonb(self.scope.model_dump(mode="json", exclude_none=True)),
+                "scope": Jsonb(clean_value(self.scope.as_json())),
                 "change": Jsonb(to_json(change)),
                 "shown": Jsonb(shown),
                 "content_key": key,

@@ -24,7 +24,7 @@ class Registry:
             self._add(store)
 
     def _add(self, store: Any) -> None:
-        missing = [name for name in _FIVE if not hasattr(store, name)]
+        missing = [name for name in _FIVE if not _has(store, name)]
         if missing:
             raise ConfigurationError(
                 f"{type(store).__name__} is no learning store: it has no {', '.join(missing)}. The protocol is "
@@ -68,13 +68,26 @@ class Registry:
         return [store for store in self if not isinstance(store, Querying)]
 
 
-def accepts(function: Callable[..., Any], context: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The keyword arguments the function takes of these; `None` when one that it requires is absent."""
+def _has(store: Any, name: str) -> bool:
+    """Whether the store has it, and it can be looked at: a property that raises is not there."""
+    try:
+        return hasattr(store, name)
+    except Exception:  # noqa: BLE001 - a store of somebody's own may raise anything
+        return False
+
+
+def accepts(function: Callable[..., Any], context: Mapping[str, Any], given: int = 0) -> dict[str, Any] | None:
+    """The keyword arguments the function takes of these; `None` when one that it requires is absent.
+
+    `given`: how many arguments it gets by position, which are then not given again by name.
+    """
     taken: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
+    parameters = list(inspect.signature(function).parameters.items())
+    filled = {name for name, _ in parameters[:given]}
+    for name, parameter in parameters[given:]:
         if parameter.kind is parameter.VAR_KEYWORD:
-            return taken | {key: value for key, value in context.items() if key not in taken}
-        if parameter.kind is parameter.VAR_POSITIONAL or name in ("self", "messages_"):
+            return taken | {key: value for key, value in context.items() if key not in taken and key not in filled}
+        if parameter.kind is parameter.VAR_POSITIONAL:
             continue
         if name in context:
             taken[name] = context[name]
@@ -86,7 +99,7 @@ def accepts(function: Callable[..., Any], context: Mapping[str, Any]) -> dict[st
 def call(store: Any, name: str, context: Mapping[str, Any], *arguments: Any) -> Any:
     """Call a store's function from sync code, whether it is `def`, `async def`, or only has an `a…` twin."""
     function = getattr(store, name)
-    taken = accepts(_rest(function, len(arguments)), context)
+    taken = accepts(function, context, len(arguments))
     if taken is None:
         return None
     result = function(*arguments, **taken)
@@ -96,25 +109,13 @@ def call(store: Any, name: str, context: Mapping[str, Any], *arguments: Any) -> 
 async def acall(store: Any, name: str, context: Mapping[str, Any], *arguments: Any) -> Any:
     """The async twin: the store's own async function where there is one, else the sync one in a thread."""
     function = getattr(store, f"a{name}", None) or getattr(store, name)
-    taken = accepts(_rest(function, len(arguments)), context)
+    taken = accepts(function, context, len(arguments))
     if taken is None:
         return None
     if inspect.iscoroutinefunction(function):
         return await function(*arguments, **taken)
     result = await asyncio.to_thread(function, *arguments, **taken)
     return await result if inspect.isawaitable(result) else result
-
-
-def _rest(function: Callable[..., Any], given: int) -> Callable[..., Any]:
-    """The function as seen after its first positional arguments are given."""
-    if not given:
-        return function
-    parameters = list(inspect.signature(function).parameters.values())[given:]
-
-    def stand_in() -> None: ...
-
-    stand_in.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return stand_in
 
 
 def run_now(coroutine: Coroutine[Any, Any, Any]) -> Any:

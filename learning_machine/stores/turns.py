@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
 from learning_machine.errors import DatabaseUnavailable
-from learning_machine.state.messages import Said, clean_text
+from learning_machine.state.messages import Said, clean_text, clean_value
 from learning_machine.state.scope import Scope
 from learning_machine.state.tokens import estimate_tokens
 from learning_machine.stores.indexing import MESSAGES, Vectors, index
@@ -176,7 +176,7 @@ class Turns:
                 "answer": turn.answer,
                 "messages": messages,
                 "parent": None if parent == id else parent,
-                "scope": Jsonb(scope.model_dump(mode="json", exclude_none=True)),
+                "scope": Jsonb(clean_value(scope.as_json())),
                 "shown": Jsonb(list(turn.shown)),
             },
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from learning_machine import LearningMachine
+from learning_machine import create_learning_agent
 
 TEXT = "User: Hi, I'm Alice and I live in London.\nAssistant: Hello!\nUser: I prefer green tea.\nAssistant: Noted.\n"
 MOVED = '[{"role": "user", "content": "I moved from London to Lisbon."}, {"role": "assistant", "content": "Oh!"}]'
@@ -165,20 +165,25 @@ def test_hostile_text_does_not_reach_the_terminal(run: Any, scripted: Any) -> No
     assert not [line for line in out.splitlines() if line.startswith("k99")]
 
 
-def test_show_follows_the_branch_a_conversation_is_on(run: Any, url: str) -> None:
-    """What was said in an answer that was replaced later does not hold, as recall sees it; the history still has it."""
-    from learning_machine import create_learning_agent
+def test_show_follows_the_branch_a_conversation_is_on(run: Any, machine: Any) -> None:
+    """What was said in an answer that was replaced later does not hold, and what it had replaced holds again.
 
-    with LearningMachine(db=url, session_context=True) as machine:
-        agent = create_learning_agent(machine.model, learning=machine)
-        config: Any = {"configurable": {"thread_id": "s"}}
-        who = {"user_id": "alice"}
-        agent.invoke({"messages": [("user", "Help me plan a trip to Rome.")]}, config, context=who)
-        machine.flush()
-        start = list(agent.get_state_history(config))[-1].config
-        agent.invoke({"messages": [("user", "Help me plan a trip to Oslo.")]}, start, context=who)
-        machine.flush()
-        recalled = machine.recall(user_id="alice", session_id="s")["session_context"].summary
-    known = json.loads(run("show", "--user", "alice", "--json").out)
-    assert [row["text"] for row in known] == [recalled] and "Oslo" in recalled and "Rome" not in recalled
-    assert "Rome" in run("show", "--user", "alice", "--history").out
+    That is what recall finds; the history has both.
+    """
+    talking = machine(user_profile=True, conversation=False)
+    agent = create_learning_agent(talking.model, learning=talking)
+    config: Any = {"configurable": {"thread_id": "s"}}
+
+    def say(text: str, at: Any) -> None:
+        agent.invoke({"messages": [("user", text)]}, at, context={"user_id": "alice"})
+        talking.flush()
+
+    say("I live in London.", config)
+    before = agent.get_state(config).config
+    say("I moved to Rome.", config)
+    assert talking.recall(user_id="alice")["user_profile"].location == "Rome"
+    say("Thank you.", before)
+    assert talking.recall(user_id="alice")["user_profile"].location == "London"
+    known = json.loads(run("show", "--user", "alice", "--store", "user_profile", "--json").out)
+    assert [row["text"] for row in known] == ["London"]
+    assert "left behind" in run("show", "--user", "alice", "--history").out

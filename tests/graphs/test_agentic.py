@@ -66,7 +66,7 @@ def test_five_calls_in_one_message_all_land(machine: Any, thread: Any, say: Any,
 
 
 def test_only_a_quote_makes_it_the_users_word(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
-    """With a quote the user really said, a learning is the user's word; without one, or with an invented one, it is an inference."""
+    """With a quote the user really said a learning is the user's word; without one, or with an invented one, an inference."""
     three = calls(
         ("update_profile", {"field": "name", "value": "Alice", "quote": "I'm Alice"}),
         ("update_profile", {"field": "role", "value": "engineer"}),

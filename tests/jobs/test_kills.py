@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from token_agents import learn_tokens, token_agent
+from token_agents import learn_stamped, learn_tokens, token_agent
 
 from learning_machine import LearningMachine
 from learning_machine.testing import ScriptedModel
@@ -20,13 +20,13 @@ Ask = Callable[..., list[dict[str, Any]]]
 QUICK = {"STALLED_AFTER": "1", "SWEEP_EVERY": "0.2", "LINGER": "0.05"}
 
 
-def live_and_die(start: Any, notes: Path, read: Path, kills: int, seed: int) -> tuple[int, int]:
+def live_and_die(start: Any, notes: Path, kills: int, seed: int) -> tuple[int, int]:
     """Let agents and a worker live and be killed; how many of each died. The last agent takes its turns and ends."""
     moments = random.Random(seed)
     worker, dead_agents, dead_workers = None, 0, 0
     while dead_agents + dead_workers < kills:
         agent = start("turns", str(notes), f"life{dead_agents}x{dead_workers}", "1000", **QUICK)
-        worker = worker or start("serve", "shop:tokens", READ=str(read), **QUICK)
+        worker = worker or start("serve", "shop:stamped", **QUICK)
         time.sleep(moments.uniform(0.05, 0.9))
         if moments.random() < 0.4:
             worker.kill()
@@ -51,28 +51,30 @@ def test_killed_at_random(
     from learning_machine import jobs
 
     notes = tmp_path / "acknowledged"
-    dead_agents, dead_workers = live_and_die(start, notes, tmp_path / "read", kills, seed=kills)
+    dead_agents, dead_workers = live_and_die(start, notes, kills, seed=kills)
     assert dead_agents and dead_workers
     monkeypatch.setattr(jobs, "STALLED_AFTER", 1.0)
     monkeypatch.setattr(jobs, "SWEEP_EVERY", 0.2)
-    learner = machine(ScriptedModel(learns=learn_tokens))
+    learner = machine(ScriptedModel(learns=learn_stamped))
     assert learner.flush(60)
     acknowledged = notes.read_text().split()
     assert len(acknowledged) > 6
-    known = Counter(row["text"] for row in learner.history(user_id="alice", limit=100_000))
+    known = Counter(row["text"].split()[0] for row in learner.history(user_id="alice", limit=100_000))
     assert {token for token in acknowledged if known[token] != 1} == set()
-    assert {token for token, times in known.items() if times > 1} == set()
+    # Where a reply was recorded and never reached the thread, its message was answered, and so read, once more.
+    lost = "select content from message m join turn t on t.id = m.turn where t.abandoned_at is not null"
+    again = {row["content"].split()[-1] for row in sql(lost)}
+    assert {token for token, times in known.items() if times > 1} <= again
+    assert len(again & set(known)) <= kills / 10
     # What was said in a thread that went on is learned, also where nobody saw the reply.
     agent = token_agent(learner)
     for thread in range(3):
         state = agent.get_state({"configurable": {"thread_id": f"thread {thread}"}}).values
         spoken = {message.text.split()[-1] for message in state["messages"] if message.type == "human"}
         assert spoken and spoken - set(known) == set()
-    # Each message stands in one turn. A second one may only hold it where the first one's answer never reached the thread.
     standing = "select key from message m join turn t on t.id = m.turn where t.abandoned_at is null"
     assert sql(f"{standing} group by key having count(*) > 1") == []
     assert sql("select turn, content from message where role = 'user' group by 1, 2 having count(*) > 1") == []
-    assert len(sql("select * from evidence")) == len(known)
     assert sql("select * from procrastinate_jobs") == sql("select * from job_error") == []
     assert sql("select * from turn where id not in (select turn from watermark)") == []
 

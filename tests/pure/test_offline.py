@@ -49,6 +49,7 @@ What earlier conversations taught. Codes such as [k3f] name an entry.
 <learned_knowledge>
 - (3 more not shown)
 - Retrying webhooks: Retry webhooks with exponential backoff (applies to: payments) [k20]
+- use Go: use Go for services [k27]
 </learned_knowledge>
 <entity_memory>
 - Acme (company), also called Acme Inc:
@@ -59,6 +60,7 @@ What earlier conversations taught. Codes such as [k3f] name an entry.
 </entity_memory>
 <conversation>
 - 2026-05-01 user: The office plant is called Fern — answered: What a name [k25]
+- 2026-05-01 assistant: Maria Silva is the CEO of Acme — after: Who is the CEO [k28]
 - 2026-05-01 user: Where is the office plant? — answered: I don't know that yet. [k26]
 </conversation>
 </recalled_learnings>"""
@@ -405,7 +407,8 @@ ANSWERS = [
     ("Who is the CEO of Acme?", "From what I have: Maria Silva CEO of Acme."),
     ("How should I retry webhooks?", "Retry webhooks with exponential backoff"),
     ("What does Bob play?", "Bob: plays chess"),
-    ("What is the office plant called?", "Fern"),
+    ("What do services use?", "From what I have: use Go for services."),
+    ("What is the office plant called?", "user: The office plant is called Fern."),
     ("Where do I live?", "I don't know that yet."),
     ("How tall is the Eiffel tower?", "I don't know that yet."),
 ]
@@ -450,6 +453,7 @@ def test_what_was_said_in_the_thread_counts_more_than_the_context() -> None:
     """The user's newest words win over the context and over older words."""
     assert "You work at Globex." in answered("I work at Globex now.", "Where do I work?")
     assert "You live in Porto." in answered("I live in Lisbon.", "No, it's Porto.", "Where do I live?")
+    assert "don't know" in answered("Forget that I live in Lisbon.", "Where do I live?", context="")
     known_now = answered("I live in Lisbon.", "No, it's Porto.", "What do you know about me?")
     assert "Porto" in known_now and "Lisbon" not in known_now
 
@@ -463,7 +467,7 @@ class Heard(BaseCallbackHandler):
     def __init__(self) -> None:
         self.tokens: list[str] = []
 
-    def on_llm_new_token(self, token: str, **_: Any) -> None:
+    def on_llm_new_token(self, token: Any, **_: Any) -> None:
         self.tokens.append(token)
 
 

@@ -16,8 +16,12 @@ grant execute on all functions in schema {schema}, {jobs} to {app}, {admin};
 do $$
 declare name text;
 begin
-    for name in select tablename from pg_tables where schemaname = {schema_name} and rowsecurity loop
-        execute format('drop policy if exists administered on %I.%I', {schema_name}, name);
+    -- Only where it is missing: a new policy waits for everybody who uses the table, and they may wait for us.
+    for name in
+        select tablename from pg_tables t where schemaname = {schema_name} and rowsecurity
+           and not exists (select from pg_policies p where p.schemaname = t.schemaname and p.tablename = t.tablename
+                           and p.policyname = 'administered')
+    loop
         execute format('create policy administered on %I.%I to %I using (true)', {schema_name}, name, {admin_name});
     end loop;
 end

@@ -4,7 +4,7 @@ import os
 import time
 
 from pydantic import BaseModel
-from token_agents import learn_tokens, token_machine
+from token_agents import learn_stamped, learn_tokens, token_machine
 
 from learning_machine import LearningMachine, UserProfileConfig
 from learning_machine.testing import ScriptedModel, change
@@ -73,6 +73,7 @@ class LoggingModel(ScriptedModel):
 
 
 tokens = token_machine(LoggingModel(learns=learn_tokens), background="external")
+stamped = token_machine(ScriptedModel(learns=learn_stamped), background="external")
 red = token_machine(name="red", background="external")
 blue = token_machine(name="blue", background="external")
 

@@ -24,6 +24,13 @@ def learn_tokens(new: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def learn_stamped(new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same in other words each time, so that what is learned twice is there twice."""
+    time.sleep(0.03)
+    stamp = f"as {os.getpid()} read it at {time.monotonic_ns()}"
+    return [{**one, "value": f"{one['value']} {stamp}"} for one in learn_tokens(new)]
+
+
 def slowly(seconds: float, before: Callable[[list[dict[str, Any]]], None] | None = None) -> Any:
     """Learns tokens, and takes its time."""
 

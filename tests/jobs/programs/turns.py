@@ -3,7 +3,7 @@
 import os
 import sys
 
-from token_agents import log_to_output, settle, slowly, token_agent, token_machine, turn
+from token_agents import learn_stamped, log_to_output, settle, token_agent, token_machine, turn
 
 from learning_machine import jobs
 from learning_machine.testing import ScriptedModel
@@ -11,7 +11,7 @@ from learning_machine.testing import ScriptedModel
 log_to_output()
 settle(STALLED_AFTER=jobs.__name__, SWEEP_EVERY=jobs.__name__, LINGER=jobs.__name__)
 notes, life, count = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT), sys.argv[2], int(sys.argv[3])
-agent = token_agent(token_machine(ScriptedModel(learns=slowly(0.03))))
+agent = token_agent(token_machine(ScriptedModel(learns=learn_stamped)))
 for number in range(count):
     token = f"token-{life}-{number}"
     turn(agent, f"this is {token}", f"thread {number % 3}")

@@ -320,10 +320,10 @@ create function standing_line() returns text[] language sql stable parallel safe
     select nullif(current_setting('learning_machine.line', true), '')::text[]
 $$;
 
--- How well the texts of one source fit some words: a score in the manner of BM25, and the share of the words, rare ones
--- counting more, that a text covers. `word` numbers the words: of several lexemes for one the best counts. A word in a
--- fifth of all texts or more tells little and is left out while a rarer one is there. Few texts say little about how
--- rare a word is, so for the share they count as fifty.
+-- How well the texts of one source fit some words: a score in the manner of BM25, and the share of the words that a text
+-- covers, rare ones counting up to twice. `word` numbers the words, with a minus those that are not asked for by
+-- themselves; of several lexemes for one word the best counts. A word in a fifth of all texts or more tells little and is
+-- left out of the score while a rarer one is there. Few texts say little about how rare a word is: they count as fifty.
 create function word_scores(source text, lexemes text[], words int[])
 returns table (space bigint, item bigint, words float8, covered float8) language sql stable as $$
     with asked as (
@@ -337,17 +337,19 @@ returns table (space bigint, item bigint, words float8, covered float8) language
         select h.lexeme, count(*)::float8 as df from hits h group by h.lexeme
     ), word as (
         select a.word, coalesce(max(f.df), 0) as df from asked a left join frequency f using (lexeme) group by a.word
-    ), telling as (
-        select w.word, ln(1 + (greatest(texts, 50, df) - df + 0.5) / (df + 0.5)) as rarity from word w, size
-        where df < 0.2 * texts or texts < 20 or not exists (select from word, size where df > 0 and df < 0.2 * texts)
+    ), rarity as (
+        select w.word, df < 0.2 * texts or texts < 20 or not exists (select from word, size where df > 0 and df < 0.2 * texts) as tells,
+               case when w.word > 0 then 1 + ln(1 + (greatest(texts, 50, df) - df + 0.5) / (df + 0.5)) / ln(1 + (greatest(texts, 50) + 0.5) / 0.5)
+               else 0 end as rarity
+        from word w, size
     ), weighed as (
-        select a.lexeme, t.word, t.rarity, ln(1 + (greatest(texts, df) - df + 0.5) / (df + 0.5)) as idf
-        from telling t join asked a using (word) join frequency f using (lexeme), size
+        select a.lexeme, r.word, r.rarity, case when r.tells then ln(1 + (greatest(texts, df) - df + 0.5) / (df + 0.5)) else 0 end as idf
+        from rarity r join asked a using (word) join frequency f using (lexeme), size
     ), parts as (
         select h.space, h.item, w.word, w.rarity, max(w.idf * h.weight) as part from hits h join weighed w using (lexeme)
         group by h.space, h.item, w.word, w.rarity
     )
-    select p.space, p.item, sum(p.part), sum(p.rarity) / (select sum(rarity) from telling) from parts p group by p.space, p.item
+    select p.space, p.item, sum(p.part), sum(p.rarity) / nullif((select sum(r.rarity) from rarity r), 0) from parts p group by p.space, p.item
 $$;
 
 -- The gate in the database: what was learned is not rewritten, and a closed row stays closed.

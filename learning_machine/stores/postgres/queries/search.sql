@@ -2,7 +2,8 @@
 -- The best of one store for a question, by words and by meaning, where the conversation stands. What counts is decided
 -- before the best are taken, row by row in their order, so that nothing that counts is crowded out. A row is found by its
 -- newest words; where those were left behind with their branch, what its slot held before stands in for it. Events can be
--- narrowed to a period. `+ 0` keeps the vector search exact, whatever index there is.
+-- narrowed to a period. `+ 0` keeps the vector search exact, whatever index there is; behind `about.space` it leaves the
+-- space to the policy, because the planner takes both for so narrow that it would read a whole space for each row.
 with by_words as (
     select f.space, f.item, f.words, f.covered, l.id
     from (select * from word_scores(%(source)s, %(lexemes)s, %(words)s) order by words desc, item desc offset 0) f
@@ -39,7 +40,7 @@ join learning l on l.space = f.space and l.id = f.id
 join space s on s.id = l.space
 left join by_words w on w.space = f.space and w.item = f.item
 left join embedding e on e.space = f.space and e.model = %(model)s and e.source = %(source)s and e.item = f.item
-left join learning about on about.space = l.space and about.store = l.store and about.subject = '' and about.slot = l.subject
+left join learning about on about.space + 0 = l.space and about.store = l.store and about.subject = '' and about.slot = l.subject
       and about.kind = 'entity' and about.known_to is null;
 
 -- name: messages
