@@ -13,6 +13,7 @@ from langchain.agents.middleware import AgentMiddleware, AgentState, ModelReques
 from langchain.agents.middleware.types import PrivateStateAttr
 from langchain_core.runnables import RunnableConfig
 from langgraph.channels.untracked_value import UntrackedValue
+from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
 from learning_machine.machine import LearningMachine
@@ -67,22 +68,22 @@ class LearningMiddleware(AgentMiddleware[Any, Any]):
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
-    def before_agent(self, state: Any, runtime: Runtime[Any], config: RunnableConfig) -> dict[str, Any]:
+    def before_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any]:
         """Recall, and make the context."""
-        return self._theirs(_run(self._before, self._ours(state), config))
+        return self._theirs(_run(self._before, self._ours(state), get_config()))
 
-    async def abefore_agent(self, state: Any, runtime: Runtime[Any], config: RunnableConfig) -> dict[str, Any]:
-        return self._theirs(await _arun(self._before, self._ours(state), config))
+    async def abefore_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any]:
+        return self._theirs(await _arun(self._before, self._ours(state), get_config()))
 
-    def after_agent(self, state: Any, runtime: Runtime[Any], config: RunnableConfig) -> dict[str, Any]:
+    def after_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any]:
         """Record the turn; where a person decides, read it, ask, and carry out what they say.
 
         A resume comes here again: the turn is recorded and read by then, so no model is called and nothing is written twice.
         """
-        return self._theirs(_run(self._after, self._ours(state), config))
+        return self._theirs(_run(self._after, self._ours(state), get_config()))
 
-    async def aafter_agent(self, state: Any, runtime: Runtime[Any], config: RunnableConfig) -> dict[str, Any]:
-        return self._theirs(await _arun(self._after, self._ours(state), config))
+    async def aafter_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any]:
+        return self._theirs(await _arun(self._after, self._ours(state), get_config()))
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> Any:
         """Let the model read the context, and offer it the tools that are of use to who is speaking."""
@@ -92,8 +93,8 @@ class LearningMiddleware(AgentMiddleware[Any, Any]):
         return await handler(self._request(request))
 
     def _request(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
-        context = request.state.get(self._keys["learning_context"]) or {}  # type: ignore[call-overload]
-        return with_context(with_tools(request), context)
+        state: Mapping[str, Any] = request.state
+        return with_context(with_tools(request), state.get(self._keys["learning_context"]) or {})
 
     # --- whose state --------------------------------------------------------------------------------------------------
 
