@@ -55,8 +55,7 @@ class LearningMiddleware(AgentMiddleware[Any, Any]):
         self.tools = machine.get_tools()
         suffix = "" if machine.name == "default" else f"_{machine.name}"
         self._keys = {key: f"{key}{suffix}" for key in _KEYS}
-        fields = {self._keys[key]: kind for key, kind in _KEYS.items()}
-        self.state_schema = TypedDict("LearnedState", {**AgentState.__annotations__, **fields}, total=False)  # type: ignore[operator]
+        self.state_schema = schema_of(self._keys)
         parts = machine.parts
         self._before = (recall_node(parts), build_context_node(parts))
         self._after = (inline_node(parts), approve_node(parts), store_node(parts))
@@ -106,6 +105,13 @@ class LearningMiddleware(AgentMiddleware[Any, Any]):
     def _theirs(self, update: Mapping[str, Any]) -> dict[str, Any]:
         """An update of the loop under the agent's names for it."""
         return {self._keys[key]: value for key, value in update.items() if key in self._keys}
+
+
+def schema_of(keys: Mapping[str, str]) -> Any:
+    """The agent's state with the loop's keys, under these names."""
+    make: Any = TypedDict
+    fields = {name: _KEYS[key] for key, name in keys.items()}
+    return make("LearnedState", {**AgentState.__annotations__, **fields}, total=False)
 
 
 def _run(nodes: Any, state: Any, config: RunnableConfig) -> dict[str, Any]:
