@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, Self
 from uuid import UUID
@@ -227,6 +228,7 @@ class LearningMachine:
             merging=merging,
             edit=lambda store, change, text, name: registry[store].edited(change, text, name),
             vectors=lambda store, texts: registry[store].vectors(texts),
+            redact=self._redact,
         )
 
     @property
@@ -431,10 +433,10 @@ class LearningMachine:
         """Wait until all that was queued for this machine is learned. `False` when that took longer than `timeout` seconds."""
         self._make_ready()
         ends = time.monotonic() + timeout
-        with self.parts.database.transaction(Access(admin=True)) as transaction:
-            transaction.run("queue.hasten_all", {"queue": queue.queue_name(self.name)})
+        hastened = False
         try:
             while self._pending(ends):
+                hastened = hastened or self._hasten()
                 self._wake()
                 if self._worker is not None:
                     self._worker.hurry.set()
@@ -448,6 +450,13 @@ class LearningMachine:
 
     async def aflush(self, timeout: float = 60.0) -> bool:
         return await asyncio.to_thread(self.flush, timeout)
+
+    def _hasten(self) -> bool:
+        """Do without the windows of what is queued now; whether that could be done."""
+        with suppress(DatabaseUnavailable), self.parts.database.transaction(Access(admin=True)) as transaction:
+            transaction.run("queue.hasten_all", {"queue": queue.queue_name(self.name)})
+            return True
+        return False
 
     def _pending(self, ends: float) -> bool:
         """Whether anything is queued. A database that is away for a moment is waited for."""

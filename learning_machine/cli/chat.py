@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -113,6 +113,9 @@ class Chat:
 
     def _lines(self) -> Iterator[str]:
         """What the user says. Ctrl-D and Ctrl-C end it."""
+        if self.interactive:
+            with suppress(ImportError):
+                import readline  # noqa: F401 - gives `input` its keys and its history
         while True:
             try:
                 line = input("you> ") if self.interactive else sys.stdin.readline()

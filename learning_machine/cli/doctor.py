@@ -37,7 +37,7 @@ class Check:
 
 
 def doctor(
-    ask: Annotated[bool, typer.Option("--ask", help="Also ask the model one short question (a real call).")] = False,
+    ask: Annotated[bool, typer.Option("--ask", help="Also ask the models one short question (real calls).")] = False,
     retry_parked: Annotated[
         bool, typer.Option("--retry-parked", help="Queue turns again whose reading failed too often.")
     ] = False,
@@ -224,9 +224,9 @@ def _span(seconds: float) -> str:
 
 
 def model_checks(machine: LearningMachine, *, ask: bool) -> Iterator[Check]:
-    """The chat model, called only if asked to; and embeddings."""
+    """The chat model and the embedding model, called only if asked to."""
     yield _model(machine, ask)
-    yield _embeddings(machine)
+    yield _embeddings(machine, ask)
 
 
 def _model(machine: LearningMachine, ask: bool) -> Check:
@@ -259,17 +259,19 @@ def _answered(invoke: Callable[[str], Any]) -> str:
     return ""
 
 
-def _embeddings(machine: LearningMachine) -> Check:
-    """The embedding model, by name. Without one search goes by words alone."""
+def _embeddings(machine: LearningMachine, ask: bool) -> Check:
+    """The embedding model. Without one search goes by words alone."""
     from learning_machine.embeddings import embedding_name
     from learning_machine.nodes.recall import searches
 
     if not searches(machine.parts):
         return Check("embeddings", "ok", "not needed: no store of this machine is searched")
     try:
-        return Check("embeddings", "ok", embedding_name(machine.parts.embedder.embeddings))
+        embeddings = machine.parts.embedder.embeddings
     except LearningMachineError as error:
         return trouble("embeddings", error)
-    except Exception as error:  # noqa: BLE001 - a provider may raise anything
+    name = embedding_name(embeddings)
+    if ask and (failure := _answered(embeddings.embed_query)):
         remedy = "Check the embeddings= of the machine; until then search goes by words alone."
-        return Check("embeddings", "warning", f"cannot be loaded ({type(error).__name__})", remedy)
+        return Check("embeddings", "warning", f"{name} does not answer ({failure})", remedy)
+    return Check("embeddings", "ok", f"{name}, and it answers" if ask else name)

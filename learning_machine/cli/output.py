@@ -64,7 +64,8 @@ def console(*, notes: bool = False) -> Console:
 
 def print_note(text: str, *, style: str = "dim") -> None:
     """A line about what happens, on standard error."""
-    console(notes=True).print(text, style=style, soft_wrap=True)
+    notes = console(notes=True)
+    notes.print(text, style=style, soft_wrap=not notes.is_terminal)
 
 
 def print_table(out: Console, table: Table) -> None:

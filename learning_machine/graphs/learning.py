@@ -45,7 +45,7 @@ def learning_graph(
     graph.add_node("agent", agent_node(agent, reads_context=reads_context))
     graph.add_node("extract", inline_node(parts))
     graph.add_node("approve", approve_node(parts))
-    graph.add_node("store", store_node(parts))
+    graph.add_node("store", store_node(parts, asks_again="approve"))
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "build_context")
     graph.add_edge("build_context", "agent")

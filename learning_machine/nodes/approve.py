@@ -6,7 +6,7 @@ Nothing is written here and no model is called, so that a resume, which runs the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -27,13 +27,13 @@ def approve_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
 
     def approve(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
         waiting = attempt(parts, "looking for proposals", lambda: shown(parts, state, config), [])
-        return {"learning_verdicts": decided(waiting, config)}
+        return {"learning_verdicts": decided(waiting, bound(state), config)}
 
     async def aapprove(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
         waiting = await asyncio.to_thread(
             attempt, parts, "looking for proposals", partial(shown, parts, state, config), []
         )
-        return {"learning_verdicts": decided(waiting, config)}
+        return {"learning_verdicts": decided(waiting, bound(state), config)}
 
     return RunnableLambda(approve, aapprove, name="approve")
 
@@ -49,7 +49,17 @@ def shown(parts: Parts, state: Mapping[str, Any], config: Mapping[str, Any]) -> 
     return parts.proposals.named(handles, scope_of(get_runtime(), config).user_id) if handles else []
 
 
-def decided(waiting: list[Proposal], config: RunnableConfig) -> list[dict[str, Any]]:
+def asked_about(waiting: Sequence[Proposal]) -> dict[str, Any]:
+    """What the state keeps of a question: which proposals it is about, and how each looked when it was asked."""
+    return {"proposals": [one.handle for one in waiting], "shown": {one.handle: one.shown for one in waiting}}
+
+
+def bound(state: Mapping[str, Any]) -> Mapping[str, str]:
+    """How each proposal looked when it was asked about, by handle: a verdict is on that, whatever it looks like by now."""
+    return (state.get("learning") or {}).get("shown") or {}
+
+
+def decided(waiting: list[Proposal], looks: Mapping[str, str], config: RunnableConfig) -> list[dict[str, Any]]:
     """What the person answers. An answer that does not fit applies nothing and is asked for again."""
     if not waiting:
         return []
@@ -68,4 +78,4 @@ def decided(waiting: list[Proposal], config: RunnableConfig) -> list[dict[str, A
             **as_request(waiting),
             "problem": "The last answer did not fit: give one decision for each proposal, in order.",
         }
-    return [asdict(verdict) for verdict in verdicts]
+    return [{**asdict(one), "shown": looks.get(one.handle, one.shown)} for one in verdicts]

@@ -17,6 +17,7 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.runtime import get_runtime
 
 from learning_machine.errors import BudgetExceeded, ExtractionFailed
+from learning_machine.nodes.approve import asked_about
 from learning_machine.nodes.asking import aask, ask
 from learning_machine.nodes.events import tell
 from learning_machine.nodes.extract import LearnBatch, load, prepare, read, types_of
@@ -112,9 +113,7 @@ def finish(parts: Parts, state: LearningState, begun: Begun, reply: Sequence[Ext
     )
     if waiting:
         tell("proposed", turn=str(begun.turn), proposals=[one.handle for one in waiting])
-    return settled(
-        state, begun.scope, turn=str(begun.turn), changes=learned["changes"], proposals=[one.handle for one in waiting]
-    )
+    return settled(state, begun.scope, turn=str(begun.turn), changes=learned["changes"], **asked_about(waiting))
 
 
 def decidable(parts: Parts, begun: Begun) -> list[Proposal]:
@@ -125,7 +124,7 @@ def later(parts: Parts, state: LearningState, begun: Begun, error: Exception) ->
     """Leave the reading to the worker."""
     note(parts, "learning in the turn", error)
     attempt(parts, "queueing the turn", lambda: queue(parts, begun))
-    return settled(state, begun.scope, turn=str(begun.turn), proposals=[])
+    return settled(state, begun.scope, turn=str(begun.turn), **asked_about([]))
 
 
 def queue(parts: Parts, begun: Begun) -> None:

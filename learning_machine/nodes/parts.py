@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
@@ -23,6 +25,9 @@ from learning_machine.stores.spending import Spending
 from learning_machine.stores.turns import Turns
 
 log = logging.getLogger("learning_machine")
+
+#: How long a reply waits for one step of learning, in seconds: a little more than the database gives a statement.
+PATIENCE = 3.0
 
 
 @dataclass
@@ -69,16 +74,42 @@ class Parts:
     max_context_tokens: int = 3_000
     methods: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def patience(self) -> float | None:
+        """How long a reply waits for the database, in seconds. Opening it for the first time may take longer."""
+        return PATIENCE if self.database.opened else None
 
-def attempt(parts: Parts, step: str, function: Callable[[], Any], default: Any = None) -> Any:
+
+def attempt(
+    parts: Parts, step: str, function: Callable[[], Any], default: Any = None, *, patience: float | None = None
+) -> Any:
     """The function's result, or the default: learning never fails a reply. What failed is logged and counted.
 
-    Only the kind of error is logged, because its text could hold what a person said.
+    `patience`: how long a reply may wait for it, in seconds. Only the kind of error is logged, because its text could
+    hold what a person said.
     """
     try:
-        return function()
+        return function() if patience is None else in_time(function, patience)
     except Exception as error:  # noqa: BLE001 - the one place where learning's failures end
         return note(parts, step, error, default)
+
+
+def in_time(function: Callable[[], Any], patience: float) -> Any:
+    """The function's result, if it comes in time: a server that hangs keeps no time-out of its own.
+
+    What comes later still happens, in its thread; everything that learning writes may be written twice without harm.
+    """
+    outcome: Future[Any] = Future()
+    context = copy_context()
+
+    def run() -> None:
+        try:
+            outcome.set_result(context.run(function))
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="learning-machine-turn", daemon=True).start()
+    return outcome.result(patience)
 
 
 def note(parts: Parts, step: str, error: Exception, default: Any = None) -> Any:

@@ -30,7 +30,9 @@ def recall_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
     def recall(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
         scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
         standing = asking(parts, standing_in(parts, state, config), question_in(parts, state["messages"]))
-        data, now = attempt(parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None))
+        data, now = attempt(
+            parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None), patience=parts.patience
+        )
         data |= recall_others(parts, scope, state["messages"])
         return update(state, scope, data, now)
 
@@ -39,7 +41,7 @@ def recall_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
         question = await aquestion_in(parts, state["messages"])
         standing = asking(parts, standing_in(parts, state, config), question)
         data, now = await asyncio.to_thread(
-            attempt, parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None)
+            attempt, parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None), patience=parts.patience
         )
         data |= await arecall_others(parts, scope, state["messages"])
         return update(state, scope, data, now)
@@ -58,7 +60,8 @@ def question_in(parts: Parts, messages: list[Any]) -> Question:
     """What the last message asks of search, if any store searches. Embedding it is the only call, and often local."""
     if not searches(parts):
         return Question()
-    return attempt(parts, "embedding", lambda: asked(parts, last_user_text(messages)), Question())  # type: ignore[no-any-return]
+    text = last_user_text(messages)
+    return attempt(parts, "embedding", lambda: asked(parts, text), Question(), patience=parts.patience)  # type: ignore[no-any-return]
 
 
 async def aquestion_in(parts: Parts, messages: list[Any]) -> Question:
@@ -66,7 +69,7 @@ async def aquestion_in(parts: Parts, messages: list[Any]) -> Question:
         return Question()
     try:
         await asyncio.to_thread(parts.ready)
-        return await parts.embedder.aquestion(last_user_text(messages))
+        return await asyncio.wait_for(parts.embedder.aquestion(last_user_text(messages)), parts.patience)
     except Exception as error:  # noqa: BLE001 - as `attempt` does
         return note(parts, "embedding", error, Question())  # type: ignore[no-any-return]
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.runtime import get_runtime
+from langgraph.types import Command
 
 from learning_machine.errors import LearningMachineError
+from learning_machine.nodes.approve import asked_about
 from learning_machine.nodes.events import tell
 from learning_machine.nodes.learning import NOTHING, aprocess_others, process_others, write
 from learning_machine.nodes.parts import Parts, attempt
@@ -18,17 +21,26 @@ from learning_machine.state.identity import scope_of
 from learning_machine.state.loop import LearningState, LearnState
 from learning_machine.state.proposals import Verdict
 from learning_machine.state.scope import Scope
+from learning_machine.stores.proposals import LOOK_AGAIN
+
+#: What became of a decision that was on something else than what stands there now.
+AGAIN = "look again"
 
 
-def store_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
-    """The node of the agent's graph. It never fails the reply."""
+def store_node(parts: Parts, *, asks_again: str | None = None) -> RunnableLambda[LearningState, Any]:
+    """The node of the agent's graph. It never fails the reply.
 
-    def store(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
+    `asks_again`: where the graph goes on when a decision was on something that looks different by now.
+    """
+
+    def store(state: LearningState, config: RunnableConfig) -> Any:
         scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
         lost = {"learning": {**(state.get("learning") or {}), "turn": None}}
-        return attempt(parts, "recording the turn", lambda: end(parts, state, scope, config), lost)  # type: ignore[no-any-return]
+        step = partial(end, parts, state, scope, config)
+        update = attempt(parts, "recording the turn", step, lost, patience=parts.patience)
+        return Command(update=update, goto=asks_again) if asks_again and is_open(update) else update
 
-    async def astore(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
+    async def astore(state: LearningState, config: RunnableConfig) -> Any:
         return await asyncio.to_thread(store, state, config)
 
     return RunnableLambda(store, astore, name="store")
@@ -39,9 +51,23 @@ def end(parts: Parts, state: LearningState, scope: Scope, config: Mapping[str, A
     decisions = [decide(parts, Verdict(**verdict), scope) for verdict in state.get("learning_verdicts") or ()]
     learning = state.get("learning") or {}
     if learning.get("turn"):
-        return {"learning": {**learning, "decided": decisions}} if decisions else {}
+        return {"learning": {**learning, **carried_out(parts, learning, decisions, scope)}} if decisions else {}
     recorded = record(parts, state, scope, config)
     return settled(state, scope, turn=str(recorded[1]) if recorded else None)
+
+
+def carried_out(
+    parts: Parts, learning: Mapping[str, Any], decisions: list[dict[str, Any]], scope: Scope
+) -> dict[str, Any]:
+    """What became of each proposal; and what has to be asked about again, because it looks different by now."""
+    again = [one["proposal"] for one in decisions if one["status"] == AGAIN]
+    earlier = [one for one in learning.get("decided") or () if one["status"] != AGAIN]
+    return {"decided": [*earlier, *decisions], **asked_about(parts.proposals.named(again, scope.user_id))}
+
+
+def is_open(update: Mapping[str, Any]) -> bool:
+    """Whether a decision was on something that has changed meanwhile: it is shown anew, and asked for again."""
+    return any(one["status"] == AGAIN for one in (update.get("learning") or {}).get("decided") or ())
 
 
 def decide(parts: Parts, verdict: Verdict, scope: Scope) -> dict[str, Any]:
@@ -50,6 +76,8 @@ def decide(parts: Parts, verdict: Verdict, scope: Scope) -> dict[str, Any]:
         receipt = parts.proposals.decide(verdict, by=scope.user_id)
     except LearningMachineError as error:
         return {"proposal": verdict.handle, "status": "refused", "reason": str(error)}
+    if receipt.status == "refused" and receipt.reason.endswith(LOOK_AGAIN):
+        return {"proposal": verdict.handle, "status": AGAIN, "handle": verdict.handle, "reason": receipt.reason}
     tell("saved" if receipt.status == "saved" else "decided", proposal=verdict.handle, learning=receipt.handle)
     return {"proposal": verdict.handle, "status": receipt.status, "handle": receipt.handle, "reason": receipt.reason}
 

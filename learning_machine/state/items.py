@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -28,6 +28,7 @@ class Item:
     target: str = ""
     true_from: datetime | None = None
     about: str = ""
+    trust: int = 0
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
@@ -45,4 +46,17 @@ class Item:
             "known_from",
             "true_from",
         )
-        return cls(handle=handle_of(row["id"]), about=row.get("about") or "", **{name: row[name] for name in names})
+        more: dict[str, Any] = {"about": row.get("about") or "", "trust": row.get("trust") or 0}
+        return cls(handle=handle_of(row["id"]), **more, **{name: row[name] for name in names})
+
+
+class Items(tuple[Item, ...]):
+    """Items that were read, and how many more there are."""
+
+    hidden: int = 0
+
+    @classmethod
+    def of(cls, items: Iterable[Item], hidden: int = 0) -> Self:
+        found = cls(items)
+        found.hidden = hidden
+        return found

@@ -125,6 +125,8 @@ class UserProfile:
     observations: tuple[str, ...]
     items: tuple[Item, ...]
     schema: type = ProfileFields
+    #: How many more observations there are than were read.
+    hidden: int = 0
 
     def __getattr__(self, name: str) -> Any:
         spec = None if name.startswith("_") else fields_of(self.schema).get(name)
@@ -136,7 +138,7 @@ class UserProfile:
         return bool(self.items)
 
     @classmethod
-    def from_items(cls, user_id: str, items: tuple[Item, ...], schema: type) -> UserProfile:
+    def from_items(cls, user_id: str, items: tuple[Item, ...], schema: type, hidden: int = 0) -> UserProfile:
         specs = fields_of(schema)
         values: dict[str, Any] = {}
         for item in items:
@@ -152,4 +154,4 @@ class UserProfile:
             else:
                 values[item.name] = value
         observations = tuple(item.text for item in items if item.kind == "observation")
-        return cls(user_id, values, observations, items, schema)
+        return cls(user_id, values, observations, items, schema, hidden)

@@ -126,6 +126,7 @@ def read_answer(answer: Any, proposals: Sequence[Proposal]) -> list[Verdict] | N
     Understood: `{"decisions": […]}`, a list, one decision, a word, and the inbox form `[{"type": "accept", "args": …}]`,
     which answers only the first of several. A decision that names another proposal than the one in its place does not fit.
     """
+    answer = loaded(answer) if isinstance(answer, str) else answer
     found = decisions_in(answer)
     if found is None or not found or len(found) > len(proposals):
         return None
@@ -137,8 +138,6 @@ def read_answer(answer: Any, proposals: Sequence[Proposal]) -> list[Verdict] | N
 
 
 def decisions_in(answer: Any) -> list[Any] | None:
-    if isinstance(answer, str):
-        answer = loaded(answer)
     if isinstance(answer, Mapping):
         inner = answer.get("decisions")
         return list(inner) if isinstance(inner, list | tuple) else [answer]
@@ -151,7 +150,7 @@ def loaded(text: str) -> Any:
     """JSON in a string, as some user interfaces send it; else the text."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text.strip().lower()
 
 
@@ -180,6 +179,9 @@ def read_decision(decision: Any, proposal: Proposal) -> Verdict | None:
     if action != "edit":
         return Verdict(handle=proposal.handle, action=action, message=str(message), shown=proposal.shown)
     text, name = as_text(args.get("content", proposal.text)), as_text(args.get("title", proposal.name))
+    if not text.strip() and proposal.text.strip():
+        # Words taken away are no edit: whoever wants nothing stored rejects it.
+        return None
     return Verdict(
         handle=proposal.handle, action="edit", text=text, name=name, message=str(message), shown=proposal.shown
     )

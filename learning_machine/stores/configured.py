@@ -12,7 +12,6 @@ from learning_machine.state.config import (
     StoreConfig,
     UserProfileConfig,
 )
-from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import USER
 from learning_machine.stores.conversation import ConversationConfig, ConversationStore
 from learning_machine.stores.entity_memory import EntityMemoryStore
@@ -39,9 +38,6 @@ def store_from(name: str, value: Any, namespace: str | None = None) -> Any:
             raise ConfigurationError(f"{name} was given a {type(value).__name__}. Give it a {config_type.__name__}.")
         if namespace is not None and not store_type.private and "namespace" not in value.model_fields_set:
             value = value.model_copy(update={"namespace": namespace})
-        if value.namespace != USER and "mode" not in value.model_fields_set:
-            # What goes to others is somebody's decision, unless it was said in so many words that it is not.
-            value = value.model_copy(update={"mode": LearningMode.PROPOSE})
         value = store_type(value)
     check_namespace(name, value)
     return value

@@ -105,7 +105,7 @@ class ConversationStore:
     def build_context(self, data: Any) -> str:
         if not data:
             return ""
-        lines = [line(spoken(one), name=f"{one.day} {one.role}") for one in data.passages]
+        lines = [line(spoken(one), name=f"{one.day}, {one.role}") for one in data.passages]
         kept = fit(lines, self.config.max_context_tokens)
         return block(self.learning_type, kept, hidden=len(lines) - len(kept))
 

@@ -146,27 +146,24 @@ class Witness:
 
     def __init__(self, said: Iterable[Said] = ()) -> None:
         # The user's words first: a quote found there is worth more.
-        self._said = [(one, _plain(one.content)) for one in sorted(said, key=lambda one: one.role != "user")]
+        self._said = [(one, _in_words(_plain(one.content))) for one in sorted(said, key=lambda one: one.role != "user")]
 
     def find(self, quote: str | None) -> Quote | None:
         """The quote, if somebody said it: found in a message up to case, spacing and quotation marks."""
-        wanted = _plain(quote or "").strip(" .!?,;:。\"'")
-        whole = _whole(wanted)
-        for one, plain in self._said if wanted else ():
-            if whole.search(plain):
+        wanted = _in_words(_plain(quote or "").strip(" .!?,;:。\"'"))
+        for one, words in self._said if wanted else ():
+            if wanted in words:
                 return Quote(text=(quote or "").strip(), message=one.key, role=one.role, said_at=one.at)
         return None
 
 
-#: A letter or digit of a script that sets spaces between words.
-_LETTER = r"[^\W_\u0e00-\U0010ffff]"
+#: Letters and digits of the scripts that set spaces between words.
+_WORD = re.compile(r"[^\W_\u0e00-\U0010ffff]+")
 
 
-def _whole(words: str) -> re.Pattern[str]:
-    """The words, but not as a part of longer ones: who likes JavaScript has not said that they like Java."""
-    start = f"(?<!{_LETTER})" if re.match(_LETTER, words) else ""
-    end = f"(?!{_LETTER})" if re.match(_LETTER, words[-1:]) else ""
-    return re.compile(start + re.escape(words) + end)
+def _in_words(text: str) -> str:
+    """The text with its words fenced, so that none is found inside another: JavaScript does not say Java."""
+    return _WORD.sub("\x01\\g<0>\x01", text)
 
 
 def _plain(text: str) -> str:

@@ -94,6 +94,15 @@ class EntityMemoryStore(LedgerStore):
         named = [text for entity in data.entities for text in entity_lines(entity, namespace=labels[entity.label] > 1)]
         return [*named, *(line(told(item), handle=item.handle) for item in data.found)]
 
+    def order(self, data: Any, count: int) -> Sequence[int]:
+        """Of every thing its first lines before of any its last, so that of two that are named both are told of."""
+        places: list[tuple[int, int]] = []
+        for number, entity in enumerate(data.entities):
+            places += ((line_number, number) for line_number in range(len(entity_lines(entity))))
+        found = [(count, number) for number in range(count - len(places))]
+        ranked = [*places, *found]
+        return sorted(range(count), key=lambda at: ranked[at])
+
     def known(self, data: Any) -> Sequence[Item]:
         return data.items if data else ()
 

@@ -11,7 +11,7 @@ from learning_machine.state.entities import Entity, Relationship
 from learning_machine.state.handles import handle_of
 from learning_machine.state.items import Item
 from learning_machine.stores.naming import ENTITY
-from learning_machine.stores.rendering import line, one_line
+from learning_machine.stores.rendering import inert, line, named
 from learning_machine.stores.resolving import folded, name_key
 
 FACT, EVENT, RELATIONSHIP, PROPERTY, ALIAS = "fact", "event", "relationship", "property", "alias"
@@ -68,14 +68,14 @@ def entity_from(head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> E
 
 def entity_lines(entity: Entity, *, namespace: bool = False) -> list[str]:
     """A thing: who it is, then facts, connections, and events newest first. `namespace`: say whose knowledge it is."""
-    also = f", also called {', '.join(map(one_line, entity.aliases))}" if entity.aliases else ""
-    known_to = f", known to {one_line(whose(entity.namespace))}" if namespace else ""
+    also = f", also called {named(', '.join(entity.aliases))}" if entity.aliases else ""
+    known_to = f", known to {named(whose(entity.namespace))}" if namespace else ""
     facts = [line(item.text, name=item.name, handle=item.handle) for item in entity.facts]
     connections = [line(str(one), handle=one.handle) for one in entity.relationships]
     events = [line(dated(item), handle=item.handle) for item in entity.events]
     more = [f"- ({count} more {kind} not shown)" for kind, count in entity.hidden.items()]
     return [
-        f"- {one_line(entity.label)}{also}{known_to}:",
+        f"- {inert(named(entity.label))}{also}{known_to}:",
         *(f"  {text}" for text in (*facts, *connections, *events, *more)),
     ]
 

@@ -12,7 +12,7 @@ from learning_machine.prompts import fill, load
 from learning_machine.state.changes import Add, Change, Refused, Retire, Revise
 from learning_machine.state.config import StoreConfig
 from learning_machine.state.extraction import ExtractedChange
-from learning_machine.state.items import Item
+from learning_machine.state.items import Item, Items
 from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import USER, Scope
 from learning_machine.stores.indexing import Question, Vectors
@@ -21,11 +21,12 @@ from learning_machine.stores.proposing import edited
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.rendering import block, fit, line
 from learning_machine.stores.spaces import access_of
+from learning_machine.stores.tools import BY_TOOLS, item_tools
 
 #: `extract(stores, messages, scope)`: the machine's one extraction call, for these stores alone.
 Extract = Callable[[list[Any], list[Any], Scope], Any]
 
-#: Rows one recall reads of one store at most, newest first.
+#: Rows one recall reads of one store at most: those with a name, the best supported, the newest.
 MAX_ROWS = 500
 
 
@@ -46,7 +47,7 @@ class LedgerStore:
     def __init__(
         self, config: StoreConfig | None = None, *, ledger: Ledger | None = None, extract: Extract | None = None
     ) -> None:
-        self.config = config or self.config_type()
+        self.config = decided_by_somebody(config or self.config_type())
         self._ledger, self._extract = ledger, extract
         #: The machine's embedding model, if any: `question(text)` and `vectors(texts)`.
         self.embedder: Any = None
@@ -111,16 +112,18 @@ class LedgerStore:
             self._extract([self], messages, scope)
 
     def build_context(self, data: Any) -> str:
-        """The block the agent reads: newest first when it has to be cut, oldest first on the page, so that it is stable."""
+        """The block the agent reads. When not all of it fits, what matters most is kept, in its place on the page."""
         if not data:
             return ""
         lines = self.lines(data)
-        kept = fit(reversed(lines), self.config.max_context_tokens)
-        return block(self.learning_type, list(reversed(kept)), hidden=len(lines) - len(kept))
+        order = list(self.order(data, len(lines)))
+        kept = sorted(order[: len(fit((lines[place] for place in order), self.config.max_context_tokens))])
+        hidden = len(lines) - len(kept) + getattr(data, "hidden", 0)
+        return block(self.learning_type, [lines[place] for place in kept], hidden=hidden)
 
     def get_tools(self, **context: Any) -> list[Any]:
-        """The tools of AGENTIC mode; none in the others."""
-        return []
+        """The tools of the modes in which the agent writes, or proposes; none in BACKGROUND."""
+        return item_tools(self, context) if self.mode in BY_TOOLS else []
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -141,8 +144,9 @@ class LedgerStore:
         ]
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Any | None:
-        items = tuple(Item.from_row(row) for row in reversed(rows[0])) if rows else ()
-        return self.data(items, scope) if items else None
+        found = rows[0] if rows else []
+        items = sorted(map(Item.from_row, found), key=lambda item: item.id)
+        return self.data(Items.of(items, found[0]["total"] - len(found)), scope) if items else None
 
     def subject(self, scope: Scope) -> str:
         """What the rows are about: nothing beyond the user whose space they lie in."""
@@ -153,8 +157,18 @@ class LedgerStore:
         return items
 
     def lines(self, data: Any) -> list[str]:
-        """One line an item, oldest first."""
+        """One line an item, oldest first, so that what stands stays where it is while more comes."""
         return [line(item.text, name=item.name, handle=item.handle) for item in self.known(data)]
+
+    def order(self, data: Any, count: int) -> Sequence[int]:
+        """The places of the lines, what matters most first: what has a name, the best supported, the newest.
+
+        What was recalled for a question comes best first already.
+        """
+        items = self.known(data)
+        if self.by_question or len(items) != count:
+            return range(count)
+        return sorted(range(count), key=lambda at: (not items[at].name, -items[at].trust, -items[at].id))
 
     # --- extracting ---------------------------------------------------------------------------------------------------
 
@@ -215,6 +229,13 @@ class LedgerStore:
         if not text:
             return [Retire(store=self.learning_type, handle=item.handle, quote=one.quote)]
         return [Revise(store=self.learning_type, handle=item.handle, text=text, value=one.value, quote=one.quote)]
+
+
+def decided_by_somebody(config: StoreConfig) -> StoreConfig:
+    """What goes to others is somebody's decision, unless it was said in so many words that it is not."""
+    if config.namespace == USER or "mode" in config.model_fields_set:
+        return config
+    return config.model_copy(update={"mode": LearningMode.PROPOSE})
 
 
 def branch_query(scope: Scope, standing: Standing) -> tuple[str, dict[str, Any]]:

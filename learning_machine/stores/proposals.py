@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -13,6 +14,7 @@ from psycopg.types.json import Jsonb
 from learning_machine.errors import ConfigurationError, NotAllowed, ProposalNotFound
 from learning_machine.state.changes import Change, Origin, Receipt, from_json
 from learning_machine.state.handles import PROPOSAL, handle_of, id_of
+from learning_machine.state.messages import clean_text
 from learning_machine.state.proposals import Proposal, Verdict
 from learning_machine.state.scope import Scope
 from learning_machine.stores.indexing import Vectors
@@ -22,6 +24,9 @@ from learning_machine.stores.proposing import Proposing, digest, edited
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.writing import Source, Writing
 
+#: What a decision is answered with that was made on something else than what stands there now.
+LOOK_AGAIN = "look again"
+NOTHING_REPLACED: Row = {"replaces": "", "replaces_id": None}
 #: Who may decide: identities, or a function of an identity and a namespace.
 Reviewers = Collection[str] | Callable[[str, str], bool]
 Edit = Callable[[str, Change, str | None, str | None], Change]
@@ -30,6 +35,7 @@ Rows: TypeAlias = list[Row]
 Proposals: TypeAlias = list[Proposal]
 Receipts: TypeAlias = list[Receipt]
 Handles: TypeAlias = list[str]
+Numbers: TypeAlias = list[int]
 
 
 def may_decide(by: str | None, row: Mapping[str, Any], reviewers: Reviewers | None, four_eyes: bool) -> str | None:
@@ -67,9 +73,10 @@ class ProposalQueue:
         edit: Edit | None = None,
         vectors: Callable[[str, list[str]], Vectors] | None = None,
         merging: Collection[str] = (),
+        redact: Callable[[str], str] = str,
     ) -> None:
         self.database, self.machine, self.reviewers, self.four_eyes = database, machine, reviewers, four_eyes
-        self._ready, self._merging = ready, merging
+        self._ready, self._merging, self._redact = ready, merging, redact
         self._edit: Edit = edit or (lambda store, change, text, name: edited(change, text, name))
         self._vectors = vectors or (lambda store, texts: Vectors())
 
@@ -106,7 +113,7 @@ class ProposalQueue:
     def named(self, handles: Handles, viewer: str | None) -> Proposals:
         """These proposals in this order, whatever has become of them, as this person may see them."""
         numbers = [number for handle in handles if (number := id_of(handle, PROPOSAL)) is not None]
-        rows = {row["id"]: row for number in numbers for row in self._rows(None, id=number, viewer=viewer)}
+        rows = {row["id"]: row for row in self._rows(None, ids=numbers, viewer=viewer)} if numbers else {}
         return [proposal_of(rows[number]) for number in numbers if number in rows]
 
     def refusal(self, by: str | None, row: Mapping[str, Any]) -> str | None:
@@ -120,7 +127,7 @@ class ProposalQueue:
         store: str | None = None,
         risk: str | None = None,
         session: str | None = None,
-        id: int | None = None,
+        ids: Numbers | None = None,
         limit: int = 1_000,
         viewer: str | None = None,
     ) -> Rows:
@@ -140,7 +147,7 @@ class ProposalQueue:
                     "risk": risk,
                     "machine": None,
                     "session": session,
-                    "id": id,
+                    "ids": ids,
                     "limit": limit,
                     "viewer": scope.user_id if scope else viewer,
                 },
@@ -166,7 +173,7 @@ class ProposalQueue:
         Raises `ProposalNotFound` and `NotAllowed`. `scope`: whose eyes to find it with; without, the application's.
         """
         number = id_of(verdict.handle, PROPOSAL)
-        rows = self._rows(scope, id=number) if number is not None else []
+        rows = self._rows(scope, ids=[number]) if number is not None else []
         if not rows:
             raise ProposalNotFound(
                 f"There is no proposal {verdict.handle!r} here. List them with machine.proposals.list()."
@@ -174,30 +181,38 @@ class ProposalQueue:
         reason = self.refusal(by, rows[0])
         if reason is not None:
             raise NotAllowed(f"{by!r} may not decide {verdict.handle}: {reason}.")
+        if verdict.action == "edit" and verdict.text is not None and not verdict.text.strip() and rows[0]["shown"]["text"]:
+            return refused(rows[0], verdict, "nothing is left of it; reject it instead")
+        words = {name: self._cleaned(getattr(verdict, name)) for name in ("text", "name", "message")}
         try:
-            return self._decide(rows[0], verdict, by)
+            return self._decide(rows[0], replace(verdict, **words), by)
         except psycopg.Error as error:
             raise failed(error) from error
 
+    def _cleaned(self, text: str | None) -> str | None:
+        return None if text is None else clean_text(self._redact(text))
+
     def _decide(self, row: Row, verdict: Verdict, by: str | None) -> Receipt:
         # In the scope it was proposed in: a decision reaches exactly as far as the proposal did.
-        scope = Scope.model_validate(row["scope"])
-        change = (
-            self._edit(row["store"], from_json(row["change"]), verdict.text, verdict.name)
-            if verdict.action == "edit"
-            else from_json(row["change"])
-        )
-        vectors = (
-            self._vectors(row["store"], [getattr(change, "index", "")]) if verdict.action != "reject" else Vectors()
-        )
+        scope, proposed = Scope.model_validate(row["scope"]), change_of(row)
+        try:
+            editing = verdict.action == "edit"
+            change = self._edit(row["store"], proposed, verdict.text, verdict.name) if editing else proposed
+        except ValueError as error:
+            return refused(row, verdict, str(error))
+        index = getattr(change, "index", "") if verdict.action != "reject" else ""
+        vectors = self._vectors(row["store"], [index]) if index else Vectors()
         with self.database.transaction(access_of(scope, timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
+            # In the order in which whoever proposes takes them.
+            transaction.all("audit.lock", {"spaces": [row["space"]]})
+            Proposing(transaction, scope, row["speaker"], self.machine).lock([(row["space"], proposed)])
             taken = transaction.one("proposals.take", {"space": row["space"], "id": row["id"]})
             stale = self._stale(transaction, scope, taken, verdict)
             if taken is None or stale is not None:
-                return stale or Receipt(status="refused", store=row["store"], reason="it is gone")
+                return stale or refused(row, verdict, "it is gone")
             if verdict.action == "reject":
                 self._close(transaction, row, verdict, by, "rejected", None)
-                return Receipt(status="refused", store=row["store"], handle=verdict.handle, reason="rejected")
+                return refused(row, verdict, "rejected")
             return self._release(transaction, scope, row, change, verdict, by, vectors)
 
     def _stale(self, transaction: Transaction, scope: Scope, taken: Row | None, verdict: Verdict) -> Receipt | None:
@@ -206,31 +221,19 @@ class ProposalQueue:
             return None
         if taken["status"] != "pending":
             who = f" by {taken['decided_by']}" if taken["decided_by"] else ""
-            return Receipt(
-                status="refused", store=taken["store"], handle=verdict.handle, reason=f"already {taken['status']}{who}"
-            )
-        if verdict.shown is not None and verdict.shown != digest(taken["shown"]):
-            return Receipt(
-                status="refused",
-                store=taken["store"],
-                handle=verdict.handle,
-                reason="it has changed since it was shown; look again",
-            )
+            return refused(taken, verdict, f"already {taken['status']}{who}")
+        if verdict.action == "reject":
+            # What would be replaced is of no concern to who wants nothing stored.
+            return None
         proposing = Proposing(transaction, scope, taken["speaker"], taken["machine"])
-        incumbent = proposing.incumbent(from_json(taken["change"]), taken["space"])
-        if verdict.action != "reject" and (incumbent["id"] if incumbent else None) != taken["shown"].get("replaces_id"):
-            shown = {
-                **taken["shown"],
-                "replaces": incumbent["text"] if incumbent else "",
-                "replaces_id": incumbent["id"] if incumbent else None,
-            }
-            transaction.run("proposals.show_again", {"space": taken["space"], "id": taken["id"], "shown": Jsonb(shown)})
-            return Receipt(
-                status="refused",
-                store=taken["store"],
-                handle=verdict.handle,
-                reason="what it would replace has changed since it was shown; look again",
-            )
+        incumbent = proposing.incumbent(change_of(taken), taken["space"])
+        replaces = {"replaces": incumbent["text"], "replaces_id": incumbent["id"]} if incumbent else NOTHING_REPLACED
+        if replaces["replaces_id"] != taken["shown"].get("replaces_id"):
+            shown = Jsonb({**taken["shown"], **replaces})
+            transaction.run("proposals.show_again", {"space": taken["space"], "id": taken["id"], "shown": shown})
+            return refused(taken, verdict, f"what it would replace has changed since it was shown; {LOOK_AGAIN}")
+        if verdict.shown is not None and verdict.shown != digest(taken["shown"]):
+            return refused(taken, verdict, f"it has changed since it was shown; {LOOK_AGAIN}")
         return None
 
     def _release(
@@ -243,17 +246,26 @@ class ProposalQueue:
         by: str | None,
         vectors: Vectors,
     ) -> Receipt:
-        origin = Origin.USER if by == row["speaker_id"] and row["mode"] == "propose" else Origin.REVIEWER
+        reviewed = row["mode"] == "hitl" or accepts(self.reviewers, by, row["namespace"])
         source = Source(
-            origin=origin,
+            origin=Origin.REVIEWER if reviewed else Origin.USER,
             actor=by,
             machine=self.machine,
             turn=row["turn"],
+            anchor=row["change"].get("anchor"),
             vectors=vectors,
             namespaces={row["store"]: row["namespace"] if row["namespace"] != "session" else "user"},
             merging=[row["store"]] if row["store"] in self._merging else (),
+            decided=reviewed,
         )
-        receipt = Writing(transaction, scope, source).run([change])[0]
+        receipt = Receipt(status="failed", store=row["store"])
+        with transaction.connection.transaction():
+            receipt = Writing(transaction, scope, source).run([change])[0]
+            if receipt.status not in ("saved", "known"):
+                # It stays what it is, a proposal: of what was tried nothing is left.
+                raise psycopg.Rollback
+        if receipt.status == "challenged":
+            return refused(row, verdict, "what it would replace is better supported; a reviewer has to decide")
         if receipt.status not in ("saved", "known"):
             return receipt
         learning = id_of(receipt.handle or "")
@@ -290,6 +302,15 @@ class ProposalQueue:
                 "batch": uuid4(),
             },
         )
+
+
+def refused(row: Row, verdict: Verdict, reason: str) -> Receipt:
+    return Receipt(status="refused", store=row["store"], handle=verdict.handle, reason=reason)
+
+
+def change_of(row: Row) -> Change:
+    """What approving a proposal would write. The message it hangs on is kept with it, but is no part of it."""
+    return from_json({name: value for name, value in row["change"].items() if name != "anchor"})
 
 
 def proposal_of(row: Row) -> Proposal:

@@ -53,6 +53,8 @@ class Proposing:
         keys = {lock_key(space, change.store, "proposal", place_of(change)) for space, change in places}
         if keys:
             self.transaction.all("ledger.lock", {"keys": sorted(keys)})
+            # What has had its time is no twin of anything.
+            self.transaction.run("proposals.expire")
 
     def propose(
         self, change: Change, space: int, mode: LearningMode, quote: Quote | None, origin: Origin, source: Any
@@ -80,7 +82,7 @@ class Proposing:
                 "session": self.scope.session_id,
                 "turn": source.turn,
                 "scope": Jsonb(clean_value(self.scope.as_json())),
-                "change": Jsonb(to_json(change)),
+                "change": Jsonb(clean_value({**to_json(change), "anchor": anchor_of(quote, source)})),
                 "shown": Jsonb(shown),
                 "content_key": key,
                 "mode": mode.value,
@@ -177,6 +179,12 @@ class Proposing:
                     "said_at": quote.said_at,
                 },
             )
+
+
+def anchor_of(quote: Quote | None, source: Any) -> str | None:
+    """The message a proposal hangs on, so that what it becomes belongs to the branch it came up on."""
+    anchor: str | None = quote.message if quote is not None and quote.role == "user" else source.anchor
+    return anchor
 
 
 def place_of(change: Change) -> str:

@@ -13,15 +13,25 @@ from collections.abc import Iterable, Sequence
 from learning_machine.state.tokens import estimate_tokens, truncate
 
 _SPACE = re.compile(r"\s+")
+# What means something at the beginning of a line: to Markdown, as the name of a speaker, or as a sign of a chat template.
+_LEADING = re.compile(
+    r"(?:#|`{3}|~{3}|[-*+=_]{2,}|[-*+] |\||\d+[.)] |\[/?INST|(?:system|developer|user|human|assistant|ai|tool|function)\s*[:：])",
+    re.IGNORECASE,
+)
+# What looks like the handle of an entry, and is only part of its text.
+_HANDLE = re.compile(r"\[([kpm][0-9a-z]{1,13})\]", re.IGNORECASE)
 #: Longest single value shown; the whole is still in the ledger.
 MAX_VALUE_TOKENS = 250
+#: And longest name.
+MAX_NAME_TOKENS = 60
 
 
 def one_line(text: str) -> str:
     """Stored text as a single harmless line."""
-    folded = _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
-    visible = "".join(character for character in folded if _visible(character))
-    return visible.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    folded = _SPACE.sub(" ", unicodedata.normalize("NFC", text))
+    shown = folded if folded.isprintable() else "".join(character for character in folded if _visible(character))
+    visible = shown.strip()
+    return _HANDLE.sub(r"(\1)", visible.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def _visible(character: str) -> bool:
@@ -31,9 +41,19 @@ def _visible(character: str) -> bool:
 
 def line(text: str, *, name: str = "", handle: str = "") -> str:
     """One entry: `- name: text [handle]`."""
-    head = f"{one_line(name)}: " if name else ""
+    head = f"{named(name)}: " if name else ""
     tail = f" [{handle}]" if handle else ""
-    return f"- {head}{truncate(one_line(text), MAX_VALUE_TOKENS)}{tail}"
+    return f"- {inert(f'{head}{truncate(one_line(text), MAX_VALUE_TOKENS)}')}{tail}"
+
+
+def named(name: str) -> str:
+    """A name in a line, cut where it is longer than any name."""
+    return truncate(one_line(name), MAX_NAME_TOKENS)
+
+
+def inert(text: str) -> str:
+    """A line's text that begins nothing: no heading, list, fence or speech of its own."""
+    return f"\\{text}" if _LEADING.match(text) else text
 
 
 def block(tag: str, lines: Sequence[str], *, hidden: int = 0) -> str:
@@ -52,12 +72,10 @@ def shorten(text: str, max_tokens: int) -> str:
     if len(lines) < 3 or not (lines[0].startswith("<") and lines[-1].startswith("</")):
         return truncate(text, max_tokens) if max_tokens > 0 else ""
     frame = estimate_tokens(lines[0]) + estimate_tokens(lines[-1]) + 12
-    kept = fit(lines[1:-1], max_tokens - frame)
-    return (
-        "\n".join((lines[0], *kept, f"- ({len(lines) - 2 - len(kept)} more lines not shown)", lines[-1]))
-        if kept
-        else ""
-    )
+    kept = fit(lines[1:-1], max_tokens - frame) if max_tokens > frame else []
+    if frame > max_tokens:
+        return ""
+    return "\n".join((lines[0], *kept, f"- ({len(lines) - 2 - len(kept)} more lines not shown)", lines[-1]))
 
 
 def fit(lines: Iterable[str], max_tokens: int) -> list[str]:

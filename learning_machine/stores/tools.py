@@ -133,6 +133,19 @@ def entity_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
     return [searching, *writing] if store.mode in BY_TOOLS else [searching]
 
 
+def item_tools(store: Any, context: dict[str, Any]) -> list[BaseTool]:
+    """The one tool that a store on the ledger has as it is: to keep one more item."""
+
+    def save(place: Place, text: str, name: str = "", quote: str = "") -> str:
+        one = ExtractedChange(store=store.learning_type, name=name or None, value=text, quote=quote or None)
+        return write(store, place, store.add(one, place[0], None))
+
+    what = store.learning_type.replace("_", " ")
+    save.__name__ = f"save_{store.learning_type}"
+    save.__doc__ = f"Save one thing for {what}, as a short sentence. `quote`: the user's exact words that say so."
+    return [tool(save, context, needs=store.needs)]
+
+
 def forget_tools(stores: Sequence[Any], context: dict[str, Any]) -> list[BaseTool]:
     """One tool to forget by handle, for all stores whose mode lets the agent write."""
     writable = {store.learning_type: store for store in stores if getattr(store, "mode", None) in BY_TOOLS}

@@ -127,6 +127,9 @@ class Turns:
         fresh = [one for one in turn.said if one.key not in known]
         id = turn_id(self.machine, turn.session, turn.answer)
         if fresh:
+            if transaction.one("turns.scope", {"space": space, "turn": id}) is not None:
+                # The same words in the same place answer something else: without ids only the question tells them apart.
+                id = turn_id(self.machine, turn.session, f"{turn.answer}\0{fresh[0].key}")
             self._insert(transaction, place, id, parent, scope, turn, fresh)
             if enqueue is not None:
                 enqueue(transaction, space, id, lock)

@@ -34,7 +34,8 @@ class UserProfileStore(LedgerStore):
             items,
             key=lambda item: (order.get(item.name, len(order)) if item.kind == FIELD else len(order) + 1, item.id),
         )
-        return UserProfile.from_items(scope.user_id or "", tuple(ordered), self.config.schema_)
+        hidden = getattr(items, "hidden", 0)
+        return UserProfile.from_items(scope.user_id or "", tuple(ordered), self.config.schema_, hidden)
 
     def get_tools(self, **context: Any) -> list[Any]:
         return profile_tools(self, context) if self.mode in BY_TOOLS else []

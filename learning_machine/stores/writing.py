@@ -65,6 +65,8 @@ class Source:
     merging: Collection[str] = ()
     shown: Collection[str] = ()
     guarded: Collection[str] = ()
+    #: A reviewer saw what stands there and chose this instead: it contradicts nobody.
+    decided: bool = False
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Planned:
         """The key of some content here. Named slots may hold the same content; what has none of its own stands once."""
         name = self.name if self.slot.startswith("=") else f"{self.name}\0{self.slot}"
         # A connection is told by its end, however that was spelled.
-        return content_key(self.kind, name, self.target or text, value)
+        return content_key(self.kind, name, self.target if self.target and text else text, value)
 
 
 def refs_of(change: Add) -> list[EntityRef]:
@@ -122,12 +124,20 @@ class Writing:
         self._stand()
         changes = [self._fitting(change) for change in changes]
         targets = self._targets(changes)
+        self._lock_chains(changes, targets)
         waiting = self._wait(changes, targets)
         named = self._name([change for change in changes if id(change) not in waiting])
         planned = [self._plan(change, targets) for change in named]
         self._lock([plan for plan in planned if isinstance(plan, Planned)])
         written = iter([plan if isinstance(plan, Receipt) else self._write_one(plan) for plan in planned])
         return [waiting[id(change)] if id(change) in waiting else next(written) for change in changes]
+
+    def _lock_chains(self, changes: Sequence[Change | Refused], targets: Mapping[int, Row]) -> None:
+        """Before all other locks: every write ends in its space's chain, so who holds it waits for nobody else there."""
+        found = {self._target_space(one, targets) for one in changes if not isinstance(one, Refused)}
+        spaces = sorted(space for space in found if isinstance(space, int))
+        if spaces:
+            self.transaction.all("audit.lock", {"spaces": spaces})
 
     def _wait(self, changes: Sequence[Change | Refused], targets: Mapping[int, Row]) -> dict[int, Receipt]:
         """What has to wait for a person's decision, as proposals: their receipts, by change."""
@@ -267,9 +277,6 @@ class Writing:
                 keys.add(lock_key(plan.space, plan.change.store, "", "all"))
         if keys:
             self.transaction.all("ledger.lock", {"keys": sorted(keys)})
-        spaces = {plan.space for plan in planned}
-        if len(spaces) > 1:
-            self.transaction.all("audit.lock", {"spaces": sorted(spaces)})
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -309,7 +316,8 @@ class Writing:
         """What becomes of a claim. What a thing is called only grows, so nobody contradicts anybody there."""
         if plan.kind == ENTITY and isinstance(plan.change, Add):
             return "known" if incumbent.active and incumbent.content_key == key else "save"
-        return decide(incumbent, key, TRUST[origin], actor=self.actor, shared=plan.shared)
+        outcome = decide(incumbent, key, TRUST[origin], actor=self.actor, shared=plan.shared)
+        return "save" if outcome == "challenge" and self.source.decided else outcome
 
     def _origin(self, quote: Quote | None) -> Origin:
         """The user's own words raise an inference to what the user said; nothing else does."""

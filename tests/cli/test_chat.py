@@ -213,12 +213,11 @@ class Terminal:
 
     def interrupt(self, until: str) -> str:
         """Press Ctrl-C until it shows: one that comes just before the prompt reads is only taken with the next key."""
-        for _ in range(20):
+        self.shown = ""
+        while not self.shown.replace("^C", ""):
             self.type("\x03")
-            if select.select([self.master], [], [], 3)[0]:
+            while not self.shown.replace("^C", "") and select.select([self.master], [], [], 5)[0]:
                 self.shown += self._read()
-            if self.shown.strip("^C"):
-                break
         return self.wait_for(until)
 
     def rest(self) -> str:

@@ -112,14 +112,17 @@ def test_doctor_says_which_rights_are_missing(run: Any, limited: str) -> None:
 def test_doctor_asks_the_model_only_when_told(run: Any, app: Any) -> None:
     """Without --ask no call is made; with it a model that fails is ✗, named by the kind of failure alone."""
     made = app(
+        "from langchain_core.embeddings import DeterministicFakeEmbedding\n"
         "from learning_machine import LearningMachine\n"
         "from learning_machine.testing import ScriptedModel\n"
         "def fail(messages): raise ConnectionError('sk-secret')\n"
-        "machine = LearningMachine(model=ScriptedModel(answers=fail), user_profile=True)\n"
+        "class Broken(DeterministicFakeEmbedding):\n"
+        "    def embed_query(self, text): raise ConnectionError('sk-secret')\n"
+        "machine = LearningMachine(model=ScriptedModel(answers=fail), embeddings=Broken(size=8), user_profile=True)\n"
     )
     assert run("doctor", "--machine", f"{made}:machine").code == 0
     ran = run("doctor", "--machine", f"{made}:machine", "--ask")
-    assert ran.code == 1 and "does not answer (ConnectionError" in ran.out and "sk-secret" not in ran.out
+    assert ran.code == 1 and ran.out.count("does not answer (ConnectionError") == 2 and "sk-secret" not in ran.out
     assert "it answers" in run("doctor", "--ask").out
 
 

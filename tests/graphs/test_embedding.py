@@ -145,6 +145,31 @@ def test_a_graph_without_an_agent_answers_by_itself(machine: Any, say: Any, thre
     assert found.flush()
 
 
+def test_breakpoints_lie_in_the_loop_or_in_the_agent(
+    pair: Any, thread: Any, say: Any, door: Callable[..., Any]
+) -> None:
+    """`interrupt_before` takes the steps of the loop and those of the agent inside it; each resume goes on to the next."""
+
+    def look(place: str) -> str:
+        """Look somewhere."""
+        return "nothing"
+
+    call = AIMessage("", tool_calls=[{"name": "look", "args": {"place": "here"}, "id": "c1"}])
+    model, machine = pair([call, "done"])
+    agent = create_learning_agent(model, [look], learning=machine, interrupt_before=["agent", "tools", "store"])
+    door(agent, say("I'm Alice"), thread("t1"), context=ALICE)
+    assert agent.get_state(thread("t1")).next == ("agent",)
+    door(agent, None, thread("t1"), context=ALICE)
+    inside = agent.get_state(thread("t1"), subgraphs=True).tasks[0].state
+    assert inside.next == ("tools",)
+    door(agent, None, thread("t1"), context=ALICE)
+    assert agent.get_state(thread("t1")).next == ("store",)
+    result = door(agent, None, thread("t1"), context=ALICE)
+    assert texts(result) == ["I'm Alice", "", "nothing", "done"]
+    assert machine.flush()
+    assert offered(model) == ["I'm Alice"]
+
+
 # --- inside a graph ---------------------------------------------------------------------------------------------------
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import os
+import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from learning_machine import LearningMachine, create_learning_agent
@@ -128,6 +133,51 @@ def test_a_dead_database_is_no_reason_not_to_answer(
     assert SECRET not in caplog.text
 
 
+@pytest.mark.parametrize("asynchronous", [False, pytest.param(True, marks=pytest.mark.full)])
+def test_a_database_that_hangs_is_not_waited_for(
+    asynchronous: bool, url: str, machine: Any, thread: Any, say: Any
+) -> None:
+    """When the server stops answering in the middle, without any error, the reply goes out all the same."""
+    model = ScriptedModel()
+    found = machine(model, background="external")
+    agent = create_learning_agent(model, learning=found, checkpointer=InMemorySaver())
+    agent.invoke(say("zero"), thread("t1"), context=ALICE)
+    with psycopg.connect(url, autocommit=True) as connection:
+        query = "select pid from pg_stat_activity where datname = current_database() and application_name = 'learning-machine'"
+        pids = [pid for (pid,) in connection.execute(query).fetchall()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        turn = (say("one"), thread("t1"))
+        run = asyncio.run(agent.ainvoke(*turn, context=ALICE)) if asynchronous else agent.invoke(*turn, context=ALICE)
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    assert run["messages"][-1].text == "ok"
+    assert {"recall", "recording the turn"} <= set(found.usage.failures)
+    agent.invoke(say("two"), thread("t1"), context=ALICE)
+    found.background = "worker"
+    assert found.flush()
+    assert read_in(model) == Counter(["zero", "one", "two"])
+
+
+@pytest.mark.full
+def test_a_database_behind_a_wall_is_waited_for_once(thread: Any, say: Any) -> None:
+    """Where connections are swallowed without an answer, the first turn waits for the connection once, and the next not at all."""
+    with socket.socket() as wall:
+        wall.bind(("127.0.0.1", 0))
+        wall.listen(50)
+        machine = LearningMachine(db=f"postgresql://x@127.0.0.1:{wall.getsockname()[1]}/x", model=ScriptedModel())
+        agent = create_learning_agent(ScriptedModel(), learning=machine, checkpointer=InMemorySaver())
+        took = []
+        for _ in range(2):
+            began = time.monotonic()
+            assert agent.invoke(say("hello"), thread("t1"), context=ALICE)["messages"][-1].text == "ok"
+            took.append(time.monotonic() - began)
+    assert took[0] < 15
+    assert took[1] < 3
+
+
 def test_a_database_that_comes_back_is_used_again(url: str, machine: Any, taught: Any, thread: Any, say: Any) -> None:
     """When all connections are cut between turns, the next turn works, and learning goes on."""
     model = taught()
@@ -178,7 +228,6 @@ def test_a_model_error_reaches_the_caller(
 
 def test_a_tool_error_reaches_the_caller(machine: Any, thread: Any, say: Any, count: Any) -> None:
     """A tool that raises ends the run as without learning, and records nothing."""
-    from langchain_core.messages import AIMessage
 
     def broken(place: str) -> str:
         """Look somewhere."""

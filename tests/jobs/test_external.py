@@ -61,9 +61,7 @@ def test_external_worker_reads(machine: Machines, say: Any, working: Any, observ
     assert observations(agents) == ["token-1"]
 
 
-def test_worker_makes_its_database_ready(
-    empty_url: str, working: Any, say: Any, observations: Any, until: Any
-) -> None:
+def test_worker_makes_its_database_ready(empty_url: str, working: Any, say: Any, observations: Any, until: Any) -> None:
     """A worker that is started before anybody used the database migrates it, and serves what comes."""
     agents = LearningMachine(db=empty_url, background="external")
     reader = LearningMachine(db=empty_url, model=ScriptedModel(learns=learn_tokens))
@@ -108,7 +106,9 @@ def test_worker_process_with_own_store_and_schema(
 def test_machines_share_a_database(start: Any, machine: Machines, say: Any, sql: Ask, observations: Any) -> None:
     """Two machines on one database: each worker takes its own jobs, both read the same thread, and nothing is doubled."""
     red, blue = (machine(ScriptedModel(), name=name, background="external") for name in ("red", "blue"))
-    turns = {one.name: say(token_agent(one, checkpointer=None), "this is token-1")["learning"]["turn"] for one in (red, blue)}
+    turns = {
+        one.name: say(token_agent(one, checkpointer=None), "this is token-1")["learning"]["turn"] for one in (red, blue)
+    }
     first = start("serve", "shop:from_a_function")
     assert red.flush(30), first.said()
     assert blue.flush(0.3) is False
@@ -125,7 +125,9 @@ def test_machines_share_a_database(start: Any, machine: Machines, say: Any, sql:
 
 def test_one_worker_for_two_machines(machine: Machines, say: Any, working: Any, observations: Any) -> None:
     """One worker can serve machines of different names."""
-    machines = [machine(ScriptedModel(learns=learn_tokens), name=name, background="external") for name in ("red", "blue")]
+    machines = [
+        machine(ScriptedModel(learns=learn_tokens), name=name, background="external") for name in ("red", "blue")
+    ]
     for one in machines:
         say(token_agent(one), f"this is token-{one.name}", one.name)
     working(*machines)

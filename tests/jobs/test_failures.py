@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -44,21 +45,27 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "POLL", 0.02)
 
 
-def test_failure_is_tried_again_later(machine: Machines, say: Say, observations: Any) -> None:
-    """A batch that fails is tried again, each time after twice the pause; once it works nothing of the failure is left."""
+def test_failure_is_tried_again_later(
+    machine: Machines, say: Say, observations: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that fails is tried again, each time after twice the pause, which `flush` keeps to; once it works nothing of
+    the failure is left."""
+    monkeypatch.setattr(jobs, "FIRST_PAUSE", 0.3)
     reading = Refusing(times=3)
     learner = machine(ScriptedModel(learns=reading))
     said = say(token_agent(learner), "poison and token-1")
     assert learner.flush(20)
     assert observations(learner) == ["token-1"]
     moments = [moment for moment, _ in reading.reads]
-    pauses = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
-    assert len(pauses) == 3 and all(pause >= 0.05 * 2**tries for tries, pause in enumerate(pauses))
+    pauses = [later - earlier for earlier, later in pairwise(moments)]
+    assert len(pauses) == 3 and all(pause >= 0.3 * 2**tries for tries, pause in enumerate(pauses))
     learned = learner.learned(said["learning"]["turn"])
     assert (learned["status"], learned["error"], len(learned["changes"])) == ("learned", None, 1)
 
 
-def test_failing_turn_says_so(machine: Machines, say: Say, until: Any, monkeypatch: pytest.MonkeyPatch, sql: Ask) -> None:
+def test_failing_turn_says_so(
+    machine: Machines, say: Say, until: Any, monkeypatch: pytest.MonkeyPatch, sql: Ask
+) -> None:
     """Between two tries the turn's status is `failed`, with the kind of error, and its job waits for later."""
     monkeypatch.setattr(jobs, "FIRST_PAUSE", 60.0)
     learner = machine(ScriptedModel(learns=Refusing()))
@@ -139,7 +146,7 @@ def test_busy_thread_does_not_keep_poison_alive(
     until(lambda: learner.learned(poison["learning"]["turn"])["status"] == "parked", 30)
     assert learner.flush(30)
     moments = [moment for moment, said in reading.reads if "poison" in said]
-    pauses = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(moments)]
     assert len(moments) == jobs.MAX_ATTEMPTS
     assert all(pause >= 0.15 * 2**tries for tries, pause in enumerate(pauses))
 

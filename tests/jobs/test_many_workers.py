@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,4 +88,4 @@ def test_jobs_of_one_thread_do_not_overlap(machine: Machines, workers: Any, say:
     read = sorted(extractions(tmp_path / "read"), key=lambda one: one[1])
     assert [token for *_, tokens in read for token in tokens] == [f"token-{number}" for number in range(12)]
     assert len(read) > 1
-    assert all(ended <= began for (_, _, ended, _), (_, began, _, _) in zip(read, read[1:], strict=False))
+    assert all(ended <= began for (_, _, ended, _), (_, began, _, _) in pairwise(read))

@@ -120,6 +120,12 @@ def test_nothing_personal_leaks(
     poison = speak(agent, "poison", "another thread")
     until(lambda: leaks(sql) or learner.queue_depth()["parked"], 30)
     assert learner.learned(poison["learning"]["turn"])["error"] == "ExtractionFailed"
+    # A failure that cannot be noted: the queue logs what went wrong there, with all that hangs on it.
+    forbid(sql, "job_error", "error", "Extraction")
+    speak(agent, "poison", "thread of a failed note")
+    until(lambda: any("ended with status: Error" in line for line in logged))
+    sql("alter table job_error drop constraint refused")
+    until(lambda: leaks(sql) or learner.queue_depth()["parked"] == 2, 30)
     forbid(sql, "learning", "text", "token-2")
     refused = speak(agent, "this is token-2")
     assert learner.flush(30)
@@ -134,7 +140,9 @@ def test_nothing_personal_leaks(
     names = {line.split()[0].split(".")[0] for line in logged}
     assert {"learning_machine", "procrastinate", "psycopg"} <= names
     assert [line for line in logged if CANARY in line] == []
-    assert [name for name, value in os.environ.items() if CANARY in name + value and name != "PYTEST_CURRENT_TEST"] == []
+    assert [
+        name for name, value in os.environ.items() if CANARY in name + value and name != "PYTEST_CURRENT_TEST"
+    ] == []
     written = capfd.readouterr()
     assert CANARY not in written.out + written.err
 

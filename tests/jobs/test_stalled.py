@@ -93,20 +93,20 @@ def test_suspended_worker_goes_on(
 ) -> None:
     """A worker that was suspended, as by a closed laptop, and pruned meanwhile, goes on and works, with nothing doubled."""
     agent = token_agent(agents)
-    sleeper = serve(SECONDS="0.6")
+    sleeper = serve(SECONDS="0.6", STAMPED="1")
     say(agent, "this is token-1")
     sleeper.says("started")
     sleeper.send(signal.SIGSTOP)
-    other = serve()
+    other = serve(STAMPED="1")
     assert agents.flush(20), other.said()
-    assert observations(agents) == ["token-1"]
+    assert [text.split()[0] for text in observations(agents)] == ["token-1"]
     other.send(signal.SIGTERM)
     assert other.wait() == 0
     sleeper.send(signal.SIGCONT)
     say(agent, "this is token-2", "another thread")
     assert agents.flush(20), sleeper.said()
-    assert observations(agents) == ["token-1", "token-2"]
-    assert len(sql("select * from evidence")) == 2
+    # Each reading words what it learns in its own way, so a second one of token-1 would stand beside the first.
+    assert [text.split()[0] for text in observations(agents)] == ["token-1", "token-2"]
     # It lost its registration once, so it started again once, and not over and over.
     assert sleeper.poll() is None and sleeper.said().count("starts again") <= 2, sleeper.said()
     assert len(sql("select * from procrastinate_workers")) == 1

@@ -56,28 +56,42 @@ def test_fresh(open_database: Open, look: Look) -> None:
     queue = [row["name"] for row in look(TABLES) if row["name"].startswith("learning_machine_jobs.")]
     assert queue and all("procrastinate" in name for name in queue)
     assert not [row["name"] for row in look(TABLES) if "procrastinate" in row["name"] and row["name"] not in queue]
-    assert look("select nspname from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'vector'") == [{"nspname": "public"}]
+    assert look(
+        "select nspname from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'vector'"
+    ) == [{"nspname": "public"}]
 
 
 def test_twice(open_database: Open, look: Look) -> None:
     """A second time changes nothing, in this process or another."""
     prepare(open_database())
-    before = look("select * from learning_machine.schema_version"), look("select * from learning_machine.queue_version"), look(TABLES)
+    before = (
+        look("select * from learning_machine.schema_version"),
+        look("select * from learning_machine.queue_version"),
+        look(TABLES),
+    )
     for _ in range(2):
         database = open_database()
         assert migrate(database) == []
         assert applied(database) == [migration.name for migration in migrations()]
-    assert before == (look("select * from learning_machine.schema_version"), look("select * from learning_machine.queue_version"), look(TABLES))
+    assert before == (
+        look("select * from learning_machine.schema_version"),
+        look("select * from learning_machine.queue_version"),
+        look(TABLES),
+    )
 
 
 def test_ten_processes_at_once(empty_url: str, look: Look) -> None:
     """Ten processes that start on an empty database all work, and migrate it once."""
     script = Path(__file__).with_name("starters.py")
-    done = subprocess.run([sys.executable, "-B", str(script), empty_url], capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(
+        [sys.executable, "-B", str(script), empty_url], capture_output=True, text=True, timeout=180, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == ["saved"] * 10
     assert look("select count(*) as n from learning_machine.learning") == [{"n": 10}]
-    assert look("select version from learning_machine.schema_version") == [{"version": migration.version} for migration in migrations()]
+    assert look("select version from learning_machine.schema_version") == [
+        {"version": migration.version} for migration in migrations()
+    ]
 
 
 def test_ten_threads_at_once(open_database: Open) -> None:
@@ -133,16 +147,21 @@ def test_a_later_migration(open_database: Open, look: Look, monkeypatch: pytest.
     """A database of today gets what comes later, with rights on it, and keeps what it has."""
     check_works(open_database().conninfo)
     later = Migration(
-        code_level() + 1, "9999_later.sql", 1,
-        "create table later (space bigint not null); alter table later enable row level security; alter table later force row level security;",
-    )  # fmt: skip
+        code_level() + 1,
+        "9999_later.sql",
+        1,
+        "create table later (space bigint not null);"
+        "alter table later enable row level security; alter table later force row level security;",
+    )
     monkeypatch.setattr(migrating, "migrations", lambda: (*migrations(), later))
     database = open_database()
     assert migrate(database) == ["9999_later.sql"]
     assert migrate(database) == []
     with database.transaction(Access(user_id="alice")) as transaction:
         assert transaction.connection.execute("select * from later").fetchall() == []
-    assert look("select polname from pg_policy where polrelid = 'learning_machine.later'::regclass") == [{"polname": "administered"}]
+    assert look("select polname from pg_policy where polrelid = 'learning_machine.later'::regclass") == [
+        {"polname": "administered"}
+    ]
     assert look("select text from learning_machine.learning") == [{"text": "Bern"}]
     monkeypatch.undo()
     check_works(database.conninfo, learned=True)
@@ -161,8 +180,12 @@ def test_a_later_queue(open_database: Open, look: Look, monkeypatch: pytest.Monk
         names = database.names
         migrating._in_lock(connection, names, migrating._apply_queue)
         migrating._in_lock(connection, names, migrating._apply_queue)
-    assert look("select schemaname from pg_tables where tablename = 'later'") == [{"schemaname": "learning_machine_jobs"}]
-    assert look("select has_table_privilege('learning_machine_app', 'learning_machine_jobs.later', 'select') as may") == [{"may": True}]
+    assert look("select schemaname from pg_tables where tablename = 'later'") == [
+        {"schemaname": "learning_machine_jobs"}
+    ]
+    assert look(
+        "select has_table_privilege('learning_machine_app', 'learning_machine_jobs.later', 'select') as may"
+    ) == [{"may": True}]
 
 
 # --- code and database ------------------------------------------------------------------------------------------------
@@ -187,7 +210,10 @@ def test_a_database_ahead_that_allows_it(open_database: Open, look: Look) -> Non
 def test_a_database_too_far_ahead(open_database: Open, look: Look) -> None:
     """Code that a newer migration does not allow stops, says why, and touches nothing."""
     prepare(open_database())
-    look("insert into learning_machine.schema_version values (9999, '9999_future.sql', %(level)s)", level=code_level() + 1)
+    look(
+        "insert into learning_machine.schema_version values (9999, '9999_future.sql', %(level)s)",
+        level=code_level() + 1,
+    )
     for auto in (True, False):
         with pytest.raises(SchemaTooNew, match=rf"level {code_level() + 1}.*Upgrade"):
             prepare(open_database(), auto=auto)
@@ -223,11 +249,13 @@ def test_old_servers(server: int, fits: bool) -> None:
     if fits:
         migrating._check_server({"server": server})
         return
-    with pytest.raises(DatabaseUnsuitable, match="PostgreSQL 14.*15 or newer"):
+    with pytest.raises(DatabaseUnsuitable, match=r"PostgreSQL 14.*15 or newer"):
         migrating._check_server({"server": server})
 
 
-@pytest.mark.parametrize(("version", "fits"), [("0.7.4", False), ("0.8.0", True), ("0.8.5", True), ("0.10.0", True), ("1.0", True)])
+@pytest.mark.parametrize(
+    ("version", "fits"), [("0.7.4", False), ("0.8.0", True), ("0.8.5", True), ("0.10.0", True), ("1.0", True)]
+)
 def test_old_pgvector(version: str, fits: bool) -> None:
     """pgvector before 0.8 is refused with the statement that updates it."""
     names = Database("postgresql://localhost/x").names
@@ -256,14 +284,20 @@ def test_a_server_without_pgvector(open_database: Open, look: Look, monkeypatch:
 
 def test_two_applications_are_strangers(empty_url: str, look: Look) -> None:
     """Two schemas in one database share nothing: not what was learned, not the queue, not even the right to look."""
-    machines = [LearningMachine(db=empty_url, schema=schema, model=ScriptedModel(learns=LEARNS)) for schema in ("app_one", "app_two")]
+    machines = [
+        LearningMachine(db=empty_url, schema=schema, model=ScriptedModel(learns=LEARNS))
+        for schema in ("app_one", "app_two")
+    ]
     one, two = machines
     assert one.process([("user", "I live in Bern")], user_id="alice", groups=("team",))[0]["status"] == "saved"
     assert two.recall(user_id="alice", groups=("team",)) == {}
     assert one.recall(user_id="alice")["user_profile"].location == "Bern"
     for machine, other in ((one, "app_two"), (two, "app_one")):
         for table in (f"{other}.learning", f"{other}_jobs.procrastinate_jobs", f"{other}.schema_version"):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege), machine.database.transaction(Access(user_id="alice")) as transaction:
+            with (
+                pytest.raises(psycopg.errors.InsufficientPrivilege),
+                machine.database.transaction(Access(user_id="alice")) as transaction,
+            ):
                 transaction.connection.execute(f"select * from {table}")  # type: ignore[call-overload]
     look("drop schema app_one, app_one_jobs cascade")
     assert two.process([("user", "I live in Bern")], user_id="alice")[0]["status"] == "saved"

@@ -92,12 +92,15 @@ def test_a_batch_of_many_turns_is_one_request(served: Any) -> None:
     assert all(f"I'm Alice {number}" in asked for number in range(3))
 
 
-def test_a_slow_extraction_delays_no_turn(served: Any) -> None:
+@pytest.mark.parametrize(
+    "delay", [1.0, pytest.param(0.2, marks=pytest.mark.full), pytest.param(2.0, marks=pytest.mark.full)]
+)
+def test_a_slow_extraction_delays_no_turn(served: Any, delay: float) -> None:
     """While an extraction takes its time the next turn is answered with its own single request."""
     server, agent, machine = served()
     agent.invoke(ask(), on("t1"), context=ALICE)
     assert machine.flush()
-    server.delay = 1.0
+    server.delay = delay
     agent.invoke(ask(), on("t1"), context=ALICE)
     agent.invoke(ask("Hello"), on("t2"), context=ALICE)
     assert len(server.conversations) == 3

@@ -41,7 +41,9 @@ def test_decide(key: str, trust: int, actor: str, shared: bool, outcome: str) ->
     assert decide(HELD, key, trust, actor=actor, shared=shared) == outcome
 
 
-@pytest.mark.parametrize("incumbent", [Incumbent(), Incumbent(open=7), Incumbent(id=1, content_key="same", trust=70, open=1)])
+@pytest.mark.parametrize(
+    "incumbent", [Incumbent(), Incumbent(open=7), Incumbent(id=1, content_key="same", trust=70, open=1)]
+)
 def test_nothing_stands_against_it(incumbent: Incumbent) -> None:
     """Where nothing holds anything may be written, also where something more trusted was retired."""
     assert decide(incumbent, "same", 10, actor=None, shared=True) == "save"
@@ -56,7 +58,15 @@ def test_order_of_trust() -> None:
 
 
 def row(id: int, *, counts: bool = True, open: bool = False, status: str = "active") -> dict[str, Any]:
-    return {"id": id, "status": status, "content_key": f"c{id}", "trust": id, "actor": "ann", "open": open, "counts": counts}
+    return {
+        "id": id,
+        "status": status,
+        "content_key": f"c{id}",
+        "trust": id,
+        "actor": "ann",
+        "open": open,
+        "counts": counts,
+    }
 
 
 @pytest.mark.parametrize(
@@ -79,7 +89,14 @@ def test_incumbent(rows: list[dict[str, Any]], incumbent: Incumbent) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("likes tea", "Likes Tea."), ("likes tea", "  likes \n tea!! "), ("Straße", "STRASSE"), ("ｆｕｌｌ", "full"), ("e\u0301", "é"), ("a:", "a")],
+    [
+        ("likes tea", "Likes Tea."),
+        ("likes tea", "  likes \n tea!! "),
+        ("Straße", "STRASSE"),
+        ("ｆｕｌｌ", "full"),
+        ("e\u0301", "é"),
+        ("a:", "a"),
+    ],
 )
 def test_same_content(one: str, other: str) -> None:
     """Case, spacing, closing punctuation and the way characters are written do not make another content."""
@@ -88,9 +105,21 @@ def test_same_content(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("tea", "teas"), ("C", "C++"), ("C#", "C"), (".NET", "NET"), ("5", "-5"), ("5", ".5"), ("1.5", "15"), ("a b", "ab"), ("...", "!!!"), ("", "x"),
-     ("é", "e"), ("likes tea", "likes tea?")],
-)  # fmt: skip
+    [
+        ("tea", "teas"),
+        ("C", "C++"),
+        ("C#", "C"),
+        (".NET", "NET"),
+        ("5", "-5"),
+        ("5", ".5"),
+        ("1.5", "15"),
+        ("a b", "ab"),
+        ("...", "!!!"),
+        ("", "x"),
+        ("é", "e"),
+        ("likes tea", "likes tea?"),
+    ],
+)
 def test_other_content(one: str, other: str) -> None:
     """What could mean something else is another content."""
     assert content_key("k", "n", one) != content_key("k", "n", other)
@@ -99,13 +128,26 @@ def test_other_content(one: str, other: str) -> None:
 def test_content_is_of_its_kind() -> None:
     """Kind, name and structure belong to the content; a name's case does not, nor the order of keys."""
     base = content_key("field", "city", "Bern")
-    assert len({base, content_key("note", "city", "Bern"), content_key("field", "town", "Bern"), content_key("field", "city", "Bern", {"a": 1})}) == 4
+    assert (
+        len(
+            {
+                base,
+                content_key("note", "city", "Bern"),
+                content_key("field", "town", "Bern"),
+                content_key("field", "city", "Bern", {"a": 1}),
+            }
+        )
+        == 4
+    )
     assert base == content_key("field", "City", "Bern") == content_key("field", "city", "Bern", "Bern")
     assert content_key("f", "n", "t", {"a": 1, "b": [2]}) == content_key("f", "n", "t", {"b": [2], "a": 1})
     assert content_key("field", "a", "bc") != content_key("field", "ab", "c")
 
 
-@given(st.tuples(st.integers(1, 9), st.text(max_size=3), st.text(max_size=3)), st.tuples(st.integers(1, 9), st.text(max_size=3), st.text(max_size=3)))
+@given(
+    st.tuples(st.integers(1, 9), st.text(max_size=3), st.text(max_size=3)),
+    st.tuples(st.integers(1, 9), st.text(max_size=3), st.text(max_size=3)),
+)
 def test_lock_keys(one: tuple[int, str, str], other: tuple[int, str, str]) -> None:
     """A slot's lock fits what Postgres takes, is the same every time, and is another slot's only if it is that slot."""
     keys = [lock_key(space, store, "", slot) for space, store, slot in (one, other) if "\x00" not in store + slot]
@@ -129,7 +171,7 @@ def heard(quote: str | None, *user: str, assistant: str = "") -> str | None:
     [
         ("I live in Bern", "Well, I live in Bern."),
         ("i LIVE  in\nbern", "I live in Bern"),
-        ("I’m “here”", "I'm \"here\""),
+        ("I’m “here”", 'I\'m "here"'),
         ("«I live in Bern»", "I live in Bern"),
         ("„Ich wohne in Bern“", "Ich wohne in Bern, seit Jahren"),
         ("I live in Bern...", "I live in Bern"),
@@ -188,11 +230,11 @@ def test_the_quote_as_it_was_given() -> None:
 
 def test_hostile_quotes_are_quick() -> None:
     """A long text and a long quote take no more than a moment."""
-    began = time.monotonic()
-    witness = Witness([Said("u1", "user", "a" * 200_000 + " b" * 50_000)])
-    for quote in ("a" * 199_999, "a " * 50_000, "b " * 49_999, "(" * 10_000, "a" * 200_000):
-        witness.find(quote)
-    assert time.monotonic() - began < 5
+    began = time.thread_time()
+    witness = Witness([Said("u1", "user", "a" * 200_000 + " b" * 50_000 + "a(" * 50_000)])
+    for quote in ("a" * 199_999, "a " * 50_000, "b " * 30_000 + "c", "(" * 10_000, "a(" * 20_000 + "b"):
+        assert witness.find(quote) is None
+    assert time.thread_time() - began < 2
 
 
 @given(st.text(), st.text())

@@ -29,7 +29,26 @@ def test_short() -> None:
     assert handle_of(0) == "k0" and handle_of(35) == "kz" and handle_of(36) == "k10"
 
 
-@pytest.mark.parametrize("text", ["", "k", "7", "3f", "k-1", "k 1", "k1 k2", "ké", "k²", "kzzzzzzzzzzzzzz", "kzzzzzzzzzzzzz", "k1\x00", "[]", "null", "handle k1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "k",
+        "7",
+        "3f",
+        "k-1",
+        "k 1",
+        "k1 k2",
+        "ké",
+        "k²",
+        "kzzzzzzzzzzzzzz",
+        "kzzzzzzzzzzzzz",
+        "k1\x00",
+        "[]",
+        "null",
+        "handle k1",
+    ],
+)
 def test_no_handle(text: str) -> None:
     """What is no handle, or none that an id could have, leads nowhere."""
     assert id_of(text) is None

@@ -39,7 +39,9 @@ TALK: list[BaseMessage] = [
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kept", ["", "plain", "tab\tline\nreturn\r", "é 我 😀 \u202e \ufeff \u200d", "</tag> % ' \\ \"", "\x80\x9f"])
+@pytest.mark.parametrize(
+    "kept", ["", "plain", "tab\tline\nreturn\r", "é 我 😀 \u202e \ufeff \u200d", "</tag> % ' \\ \"", "\x80\x9f"]
+)
 def test_clean_text_keeps(kept: str) -> None:
     """Text that Postgres and a terminal can hold stays as it is."""
     assert clean_text(kept) == kept
@@ -60,8 +62,16 @@ def test_clean_text_can_always_be_stored(text: str) -> None:
 
 def test_clean_value() -> None:
     """Every text in a JSON value is cleaned, keys too; other values stay, and numbers that are none become null."""
-    dirty = {"a\x00": ["b\x00", {"c": ("d\x00", 1, 2.5, True, None)}], "n": float("nan"), "i": [float("inf"), float("-inf")]}
-    assert clean_value(dirty) == {"a\ufffd": ["b\ufffd", {"c": ["d\ufffd", 1, 2.5, True, None]}], "n": None, "i": [None, None]}
+    dirty = {
+        "a\x00": ["b\x00", {"c": ("d\x00", 1, 2.5, True, None)}],
+        "n": float("nan"),
+        "i": [float("inf"), float("-inf")],
+    }
+    assert clean_value(dirty) == {
+        "a\ufffd": ["b\ufffd", {"c": ["d\ufffd", 1, 2.5, True, None]}],
+        "n": None,
+        "i": [None, None],
+    }
     assert clean_value({1: "x"}) == {"1": "x"}
     assert type(clean_value(True)) is bool and type(clean_value(1)) is int and type(clean_value(1.0)) is float
 
@@ -72,7 +82,11 @@ def test_map_text_reads_numbers_too() -> None:
     def hide(text: str) -> str:
         return text.replace("4111", "[card]")
 
-    assert map_text(hide, {"a": 4111, "b": [4111.5, 7], "4111": True}) == {"a": "[card]", "b": ["[card].5", 7], "[card]": True}
+    assert map_text(hide, {"a": 4111, "b": [4111.5, 7], "4111": True}) == {
+        "a": "[card]",
+        "b": ["[card].5", 7],
+        "[card]": True,
+    }
 
 
 @pytest.mark.parametrize(
@@ -80,7 +94,10 @@ def test_map_text_reads_numbers_too() -> None:
     [
         ("plain", "plain"),
         ([{"type": "text", "text": "of "}, {"type": "text", "text": "parts"}], "of parts"),
-        ([{"type": "image_url", "image_url": {"url": "data:…"}}, {"type": "text", "text": "what is this?"}], "what is this?"),
+        (
+            [{"type": "image_url", "image_url": {"url": "data:…"}}, {"type": "text", "text": "what is this?"}],
+            "what is this?",
+        ),
         ([{"type": "image_url", "image_url": {"url": "data:…"}}], ""),
         (["just", "strings"], "juststrings"),
         ("nul\x00", "nul\ufffd"),
@@ -134,8 +151,12 @@ def test_spoken() -> None:
 
 def test_nothing_said() -> None:
     """Empty and blank messages, and images without words, are no words; a summary that a middleware wrote is not the user's."""
-    blanks: list[BaseMessage] = [HumanMessage(""), AIMessage(" \n"), HumanMessage([{"type": "image_url", "image_url": {"url": "x"}}]),
-              HumanMessage("so far: …", additional_kwargs={"lc_source": "summarization"})]  # fmt: skip
+    blanks: list[BaseMessage] = [
+        HumanMessage(""),
+        AIMessage(" \n"),
+        HumanMessage([{"type": "image_url", "image_url": {"url": "x"}}]),
+        HumanMessage("so far: …", additional_kwargs={"lc_source": "summarization"}),
+    ]
     assert spoken(blanks) == []
 
 
@@ -173,9 +194,17 @@ def said(*keys: str) -> list[Said]:
 
 @pytest.mark.parametrize(
     ("keys", "start"),
-    [((), 0), (("u1",), 0), (("u1", "a1"), 0), (("u1", "a1", "u2"), 2), (("u1", "a1", "u2", "u3", "a3"), 2), (("a1",), 0),
-     (("u1", "a1", "u2", "a2", "a3"), 2), (("a0", "u1", "a1"), 1)],
-)  # fmt: skip
+    [
+        ((), 0),
+        (("u1",), 0),
+        (("u1", "a1"), 0),
+        (("u1", "a1", "u2"), 2),
+        (("u1", "a1", "u2", "u3", "a3"), 2),
+        (("a1",), 0),
+        (("u1", "a1", "u2", "a2", "a3"), 2),
+        (("a0", "u1", "a1"), 1),
+    ],
+)
 def test_turn_start(keys: tuple[str, ...], start: int) -> None:
     """A turn begins at the first of the user's messages that the last answer answers."""
     assert turn_start(said(*keys)) == start

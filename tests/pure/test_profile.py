@@ -83,8 +83,19 @@ def read(name: str, value: Any, schema: type = Everything) -> Any:
 
 
 def item(name: str, value: Any, number: int = 1, kind: str = "field") -> Item:
-    return Item(id=number, handle=f"k{number}", store="user_profile", kind=kind, name=name, subject="", slot="", value=value,
-                text=str(value), origin="user", known_from=datetime.now(UTC))  # fmt: skip
+    return Item(
+        id=number,
+        handle=f"k{number}",
+        store="user_profile",
+        kind=kind,
+        name=name,
+        subject="",
+        slot="",
+        value=value,
+        text=str(value),
+        origin="user",
+        known_from=datetime.now(UTC),
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,10 +224,20 @@ def test_own_fields_beside_ours() -> None:
 
 def test_values_come_back_in_their_types() -> None:
     """Fields are attributes in the schema's types; what is not known is `None`, or an empty list."""
-    stored = {"age": 30, "born": "2001-02-03", "colour": "red", "home": {"street": "Main", "number": 7}, "strict": {"born": "2001-02-03"},
-              "place": [1.0, 2.0], "pet": {"name": "Rex", "legs": 4}, "price": "12.50"}  # fmt: skip
+    stored = {
+        "age": 30,
+        "born": "2001-02-03",
+        "colour": "red",
+        "home": {"street": "Main", "number": 7},
+        "strict": {"born": "2001-02-03"},
+        "place": [1.0, 2.0],
+        "pet": {"name": "Rex", "legs": 4},
+        "price": "12.50",
+    }
     many = [item("tags", "a", 91), item("tags", "b", 92), item("numbers", 3, 93)]
-    profile = UserProfile.from_items("alice", (*(item(name, value) for name, value in stored.items()), *many), Everything)
+    profile = UserProfile.from_items(
+        "alice", (*(item(name, value) for name, value in stored.items()), *many), Everything
+    )
     assert profile.age == 30 and profile.born == date(2001, 2, 3) and profile.colour is Colour.RED
     assert profile.home == Address(street="Main", number=7) and profile.strict == Strict(born=date(2001, 2, 3))
     assert profile.place == (1.0, 2.0) and profile.pet == Pet("Rex", 4) and profile.price == Decimal("12.50")
@@ -227,7 +248,13 @@ def test_values_come_back_in_their_types() -> None:
 
 def test_a_changed_schema() -> None:
     """What does not fit a changed schema any more hides itself, not the rest of the profile."""
-    items = (item("age", "thirty", 1), item("gone", "x", 2), item("name", "Alice", 3), item("numbers", "x", 4), item("numbers", 5, 5))
+    items = (
+        item("age", "thirty", 1),
+        item("gone", "x", 2),
+        item("name", "Alice", 3),
+        item("numbers", "x", 4),
+        item("numbers", 5, 5),
+    )
     profile = UserProfile.from_items("alice", items, Everything)
     assert (profile.name, profile.age, profile.numbers) == ("Alice", None, [5])
     assert profile.items == items
@@ -244,6 +271,10 @@ def test_a_field_nobody_declared() -> None:
 
 def test_observations() -> None:
     """What fits no field is told in words, in order."""
-    items = (item("", "plays chess", 1, "observation"), item("name", "Alice", 2), item("", "likes tea", 3, "observation"))
+    items = (
+        item("", "plays chess", 1, "observation"),
+        item("name", "Alice", 2),
+        item("", "likes tea", 3, "observation"),
+    )
     profile = UserProfile.from_items("alice", items, Everything)
     assert profile.observations == ("plays chess", "likes tea") and profile.values == {"name": "Alice"}

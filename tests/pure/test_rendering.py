@@ -92,7 +92,10 @@ def test_fit_asks_only_for_what_it_keeps() -> None:
     assert len(made) < 20
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=60), min_size=1, max_size=30), st.integers(1, 200))
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=60), min_size=1, max_size=30),
+    st.integers(1, 200),
+)
 def test_shorten(lines: list[str], budget: int) -> None:
     """A block that is cut to a budget stays inside it, is still closed, and says how many lines are missing."""
     text = block("facts", [f"- {one}" for one in lines])

@@ -13,7 +13,26 @@ from learning_machine.stores.postgres.database import Space
 from learning_machine.stores.spaces import access_of, own_space, space_for
 
 
-@pytest.mark.parametrize("id", ["alice", "Alice ", " ", "user:1", "é", "e\u0301", "😀", "%", "'; drop", "\\", "null", "a" * 500, "\u202e", "\x7f", "\n"])
+@pytest.mark.parametrize(
+    "id",
+    [
+        "alice",
+        "Alice ",
+        " ",
+        "user:1",
+        "é",
+        "e\u0301",
+        "😀",
+        "%",
+        "'; drop",
+        "\\",
+        "null",
+        "a" * 500,
+        "\u202e",
+        "\x7f",
+        "\n",
+    ],
+)
 def test_any_string_is_an_id(id: str) -> None:
     """Ids are taken as they are: not trimmed, folded or normalised."""
     scope = Scope(user_id=id, session_id=id, groups=(id,))
@@ -36,7 +55,16 @@ def test_empty_is_nobody(field: str) -> None:
 
 @pytest.mark.parametrize(
     ("given", "groups"),
-    [(None, ()), ("team", ("team",)), (["a", "b"], ("a", "b")), (("a",), ("a",)), ([], ()), ("", ()), (["", "a"], ("a",)), ([7], ("7",))],
+    [
+        (None, ()),
+        ("team", ("team",)),
+        (["a", "b"], ("a", "b")),
+        (("a",), ("a",)),
+        ([], ()),
+        ("", ()),
+        (["", "a"], ("a",)),
+        ([7], ("7",)),
+    ],
 )
 def test_groups(given: Any, groups: tuple[str, ...]) -> None:
     """Groups are a list or one name; an empty name is none."""
@@ -99,4 +127,10 @@ def test_space_for() -> None:
 def test_access_of() -> None:
     """The database is told the person, the session and the groups, and nothing that a client could add."""
     access = access_of(Scope(user_id="alice", session_id="s1", groups=("team",), spaces=[1], admin=True))
-    assert (access.user_id, access.session, access.groups, access.spaces, access.admin) == ("alice", "s1", ("team",), None, False)
+    assert (access.user_id, access.session, access.groups, access.spaces, access.admin) == (
+        "alice",
+        "s1",
+        ("team",),
+        None,
+        False,
+    )

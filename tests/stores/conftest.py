@@ -53,7 +53,12 @@ class Gate:
         self.ledger = Ledger(database, **options)
 
     def write(
-        self, *changes: Change, user: str | None = "alice", groups: Sequence[str] = (), into: str = "user", **source: Any
+        self,
+        *changes: Change,
+        user: str | None = "alice",
+        groups: Sequence[str] = (),
+        into: str = "user",
+        **source: Any,
     ) -> list[Receipt]:
         scope = Scope(user_id=user, groups=tuple(groups), session_id=source.pop("session", None))
         return self.ledger.write(changes, scope=scope, source=Source(namespaces={"notes": into}, **source))
@@ -87,7 +92,15 @@ class Gate:
 class Thread:
     """One conversation of Alice's, turn by turn. A line is what is in front of the agent: the keys of its messages."""
 
-    def __init__(self, database: Database, *, session: str = "s1", machine: str = "default", user: str | None = "alice", **options: Any) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        session: str = "s1",
+        machine: str = "default",
+        user: str | None = "alice",
+        **options: Any,
+    ) -> None:
         self.gate = Gate(database)
         self.turns = Turns(database, machine, **options)
         self.scope = Scope(user_id=user, session_id=session)
@@ -99,7 +112,14 @@ class Thread:
         return cast(datetime, row and row["now"])
 
     def turn(
-        self, line: Sequence[str], asked: str, answer: str, *, started: datetime | None = None, rooted: bool = True, seen: Sequence[str] | None = None
+        self,
+        line: Sequence[str],
+        asked: str,
+        answer: str,
+        *,
+        started: datetime | None = None,
+        rooted: bool = True,
+        seen: Sequence[str] | None = None,
     ) -> list[str]:
         """Record a turn on a line; the line with it. `seen`: what is in front of the agent, when it is less than the line."""
         said = (Said(asked, "user", f"words of {asked}"), Said(answer, "assistant", f"words of {answer}"))
@@ -107,18 +127,31 @@ class Thread:
         self.turns.record(
             self.scope,
             TurnRecord(
-                session=self.scope.session_id or "", said=said, answer=answer, keys=[asked, answer], here=here,
-                started=started or self.now(), rooted=rooted,
+                session=self.scope.session_id or "",
+                said=said,
+                answer=answer,
+                keys=[asked, answer],
+                here=here,
+                started=started or self.now(),
+                rooted=rooted,
             ),
-        )  # fmt: skip
+        )
         return [*line, asked, answer]
 
     def id(self, answer: str) -> UUID:
         return turn_id(self.turns.machine, self.scope.session_id or "", answer)
 
-    def learn(self, line: Sequence[str], text: str, *, slot: str | None = None, anchor: str | None = None, **options: Any) -> Receipt:
+    def learn(
+        self, line: Sequence[str], text: str, *, slot: str | None = None, anchor: str | None = None, **options: Any
+    ) -> Receipt:
         """Learn from the line's last answer, or from another message on it."""
-        options = {"session": self.scope.session_id, "user": self.scope.user_id, "machine": self.turns.machine, "here": line, **options}
+        options = {
+            "session": self.scope.session_id,
+            "user": self.scope.user_id,
+            "machine": self.turns.machine,
+            "here": line,
+            **options,
+        }
         return self.gate.add(text, slot=slot, anchor=anchor or line[-1], **options)
 
     def recall(self, line: Sequence[str] = (), *, rooted: bool = False) -> list[str]:
@@ -127,8 +160,12 @@ class Thread:
 
     def abandoned(self) -> list[str]:
         """The answers whose turns are marked as left behind."""
-        with self.gate.database.transaction(Access(user_id=self.scope.user_id, session=self.scope.session_id)) as transaction:
-            rows = transaction.connection.execute("select answer from turn where abandoned_at is not null order by seq").fetchall()
+        with self.gate.database.transaction(
+            Access(user_id=self.scope.user_id, session=self.scope.session_id)
+        ) as transaction:
+            rows = transaction.connection.execute(
+                "select answer from turn where abandoned_at is not null order by seq"
+            ).fetchall()
         return [row["answer"] for row in rows]
 
 
@@ -227,7 +264,14 @@ def says() -> Callable[..., list[Said]]:
 
 
 #: Words that mean the same to the embeddings of these tests.
-SYNONYMS = ("car automobile vehicle", "buy purchase acquire", "quick fast rapid", "doctor physician", "error failure fault crash", "begin start launch")
+SYNONYMS = (
+    "car automobile vehicle",
+    "buy purchase acquire",
+    "quick fast rapid",
+    "doctor physician",
+    "error failure fault crash",
+    "begin start launch",
+)
 
 
 class Concepts(Embeddings):
@@ -266,7 +310,14 @@ class World:
         self.machine = LearningMachine(**{**given, **everything, **options})
         self.turns = 0
 
-    def teach(self, *learned: dict[str, Any], text: str = "Something was said.", answer: str = "Noted.", user: str | None = "alice", **scope: Any) -> list[Row]:
+    def teach(
+        self,
+        *learned: dict[str, Any],
+        text: str = "Something was said.",
+        answer: str = "Noted.",
+        user: str | None = "alice",
+        **scope: Any,
+    ) -> list[Row]:
         """One turn, and what extraction makes of it; the receipts."""
         self.learned, self.turns = list(learned), self.turns + 1
         said = [HumanMessage(text, id=f"u{self.turns}"), AIMessage(answer, id=f"a{self.turns}")]

@@ -176,7 +176,9 @@ def test_recorded_twice_is_no_fork(thread: Any, see: Callable[..., Any]) -> None
         thread.turn(line, "u2", "a2")
         thread.turn([], "u1", "a1", seen=second)
     assert thread.abandoned() == []
-    assert see("select count(*) as n from turn") == [{"n": 2}] and see("select count(*) as n from message") == [{"n": 4}]
+    assert see("select count(*) as n from turn") == [{"n": 2}] and see("select count(*) as n from message") == [
+        {"n": 4}
+    ]
 
 
 def test_other_threads_and_people_are_untouched(thread: Any, elsewhere: Any, make_thread: Make) -> None:
@@ -335,7 +337,11 @@ class Stores:
         standing = Standing(machine="default", here=tuple(line))
         keywords = {**(scope or self.scope).keywords(), "standing": standing}
         profile, session = self.profile.recall(**keywords), self.session.recall(**keywords)
-        return profile and profile.location, session and session.summary, session and [step.text for step in session.steps]
+        return (
+            profile and profile.location,
+            session and session.summary,
+            session and [step.text for step in session.steps],
+        )
 
 
 def test_profile_and_session_follow_the_branch(thread: Any) -> None:

@@ -26,7 +26,11 @@ LEARNS = [change("user_profile", "Bern", kind="field", name="location")]
 
 def state(connection: psycopg.Connection[Any]) -> dict[str, Any]:
     """What a pool's owner relies on."""
-    found = {"autocommit": connection.autocommit, "prepare": connection.prepare_threshold, "rows": connection.row_factory}
+    found = {
+        "autocommit": connection.autocommit,
+        "prepare": connection.prepare_threshold,
+        "rows": connection.row_factory,
+    }
     settings = ("role", "search_path", "statement_timeout", "application_name")
     for name in settings:
         row = connection.execute("select current_setting(%s)", (name,)).fetchone()
@@ -47,7 +51,9 @@ def test_a_given_pool(url: str, kwargs: dict[str, Any]) -> None:
             before = state(connection)
         assert before["autocommit"] is kwargs.get("autocommit", False)
         with LearningMachine(db=pool, model=ScriptedModel(learns=LEARNS)) as machine:
-            assert [receipt["status"] for receipt in machine.process([("user", "I live in Bern")], user_id="alice")] == ["saved"]
+            assert [
+                receipt["status"] for receipt in machine.process([("user", "I live in Bern")], user_id="alice")
+            ] == ["saved"]
             assert machine.recall(user_id="alice")["user_profile"].location == "Bern"
         with pool.connection() as connection, pool.connection() as other:
             assert state(connection) == before
@@ -104,7 +110,10 @@ def test_a_closed_pool(url: str) -> None:
 def test_a_small_pool_serves_many(url: str) -> None:
     """Thirty threads over two connections all get their turn."""
     database = Database(url, max_size=2)
-    threads = [threading.Thread(target=lambda: done.append(database.read(Access(), [("recall.one", {"id": 1})]))) for _ in range(30)]
+    threads = [
+        threading.Thread(target=lambda: done.append(database.read(Access(), [("recall.one", {"id": 1})])))
+        for _ in range(30)
+    ]
     done: list[Any] = []
     for thread in threads:
         thread.start()
@@ -173,7 +182,9 @@ SECRET = "hunter2-Secret"
 def complaint(url: str) -> str:
     """What somebody reads whose database cannot be reached."""
     message = refused(url, DatabaseUnavailable)
-    assert message.startswith("The database cannot be reached: ") and message.endswith("Check the URL and that the server runs.")
+    assert message.startswith("The database cannot be reached: ") and message.endswith(
+        "Check the URL and that the server runs."
+    )
     return message
 
 
@@ -249,8 +260,26 @@ def test_the_password_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("schema", ["", "Upper", "with space", "with-dash", 'quo"te', "1st", "pg_own", "a" * 52, "ü", "a.b", "x;drop", "information_schema",
-                                    "app_jobs", "x\n", "x\x00"])  # fmt: skip
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "",
+        "Upper",
+        "with space",
+        "with-dash",
+        'quo"te',
+        "1st",
+        "pg_own",
+        "a" * 52,
+        "ü",
+        "a.b",
+        "x;drop",
+        "information_schema",
+        "app_jobs",
+        "x\n",
+        "x\x00",
+    ],
+)
 def test_schema_names_that_are_refused(schema: str) -> None:
     """A name that cannot serve for the tables, the queue and the roles is refused where it is written."""
     with pytest.raises(ConfigurationError, match=re.escape("schema")):
@@ -263,5 +292,7 @@ def test_schema_names_that_are_refused(schema: str) -> None:
 def test_schema_names_that_work(empty_url: str, schema: str) -> None:
     """Any other name works, words of SQL too."""
     with LearningMachine(schema=schema, db=empty_url, model=ScriptedModel(learns=LEARNS)) as machine:
-        assert [receipt["status"] for receipt in machine.process([("user", "I live in Bern")], user_id="alice")] == ["saved"]
+        assert [receipt["status"] for receipt in machine.process([("user", "I live in Bern")], user_id="alice")] == [
+            "saved"
+        ]
         assert machine.recall(user_id="alice")["user_profile"].location == "Bern"

@@ -45,7 +45,7 @@ def test_what_was_said(world: Any) -> None:
     assert (mine.role, mine.day, mine.after) == ("user", day, "A lovely name for a boat.")
     assert (answer.role, answer.before) == ("assistant", "My boat is called Matilda.")
     context = world.context("What is the name of my boat?")
-    assert f"- {day} user: My boat is called Matilda. — answered: A lovely name for a boat." in context
+    assert f"- {day}, user: My boat is called Matilda. — answered: A lovely name for a boat." in context
 
 
 def test_the_neighbours_help(world: Any) -> None:
@@ -180,4 +180,4 @@ def test_the_speakers_day(world: Any) -> None:
     next_day = f"{late + timedelta(days=1):%Y-%m-%d}"
     assert passages(world, f"What of the boat on {next_day}?") == []
     assert passages(world, f"What of the boat on {next_day}?", timezone="Pacific/Auckland")
-    assert f"- {next_day} user:" in world.context("What is the boat called?", timezone="Pacific/Auckland")
+    assert f"- {next_day}, user:" in world.context("What is the boat called?", timezone="Pacific/Auckland")

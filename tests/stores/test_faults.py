@@ -15,8 +15,8 @@ from learning_machine import LearningMachine, LearningMode, UserProfileConfig
 from learning_machine.errors import DatabaseUnavailable, LearningMachineError, WriteFailed
 from learning_machine.state.changes import Add
 from learning_machine.state.scope import Scope
-from learning_machine.stores.writing import Source
 from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.writing import Source
 from learning_machine.testing import ScriptedModel, change
 
 See = Callable[..., list[dict[str, Any]]]
@@ -32,8 +32,12 @@ class Failures:
 
     def on(self, event: str, table: str = "learning") -> None:
         """Every such statement on the table raises."""
-        self.see("create or replace function fault() returns trigger language plpgsql as $$ begin raise exception 'fault'; end $$")
-        self.see(f"create or replace trigger fault before {event} on {table} for each statement execute function fault()")
+        self.see(
+            "create or replace function fault() returns trigger language plpgsql as $$ begin raise exception 'fault'; end $$"
+        )
+        self.see(
+            f"create or replace trigger fault before {event} on {table} for each statement execute function fault()"
+        )
 
     def end(self) -> None:
         self.see("drop function if exists fault() cascade")
@@ -73,8 +77,14 @@ def test_a_failed_insert_is_reported(gate: Any, faults: Failures, see: See, says
     assert (receipt.status, receipt.handle) == ("failed", None)
     assert str(receipt).startswith("failed: ")
     with pytest.raises(WriteFailed):
-        gate.ledger.write_all([Add(store="notes", kind="note", text="x", quote="I like tea")], scope=Scope(user_id="alice"), source=Source(said=said))
-    assert see("select (select count(*) from learning) + (select count(*) from change) + (select count(*) from evidence) as n") == [{"n": 0}]
+        gate.ledger.write_all(
+            [Add(store="notes", kind="note", text="x", quote="I like tea")],
+            scope=Scope(user_id="alice"),
+            source=Source(said=said),
+        )
+    assert see(
+        "select (select count(*) from learning) + (select count(*) from change) + (select count(*) from evidence) as n"
+    ) == [{"n": 0}]
     faults.end()
     assert gate.add("likes tea").status == "saved"
 
@@ -102,7 +112,9 @@ def test_process_raises(learner: Callable[..., LearningMachine], faults: Failure
     assert machine.recall(user_id="alice")["user_profile"].location == "Bern"
 
 
-def test_process_raises_when_the_turn_cannot_be_recorded(learner: Callable[..., LearningMachine], faults: Failures) -> None:
+def test_process_raises_when_the_turn_cannot_be_recorded(
+    learner: Callable[..., LearningMachine], faults: Failures
+) -> None:
     """What could not even be recorded raises too: nothing is taken as read."""
     machine = learner()
     machine.recall(user_id="alice")
@@ -115,9 +127,15 @@ def test_process_raises_when_the_turn_cannot_be_recorded(learner: Callable[..., 
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("update_profile", {"field": "location", "value": "Bern"}), ("remember", {"text": "likes tea"}), ("forget", {"handle": "k{}", "quote": ""})],
-)  # fmt: skip
-def test_tools_say_failed(learner: Callable[..., LearningMachine], gate: Any, faults: Failures, see: See, name: str, arguments: dict[str, str]) -> None:
+    [
+        ("update_profile", {"field": "location", "value": "Bern"}),
+        ("remember", {"text": "likes tea"}),
+        ("forget", {"handle": "k{}", "quote": ""}),
+    ],
+)
+def test_tools_say_failed(
+    learner: Callable[..., LearningMachine], gate: Any, faults: Failures, see: See, name: str, arguments: dict[str, str]
+) -> None:
     """A tool whose write failed tells the model so."""
     machine = learner(user_profile=UserProfileConfig(mode=LearningMode.AGENTIC))
     tools = {tool.name: tool for tool in machine.get_tools(user_id="alice")}
@@ -155,7 +173,11 @@ def test_a_failed_read_never_leads_to_an_overwrite(learner: Callable[..., Learni
     see("alter table learning rename column trust to trust_")
     try:
         with pytest.raises((psycopg.Error, LearningMachineError)):
-            machine.process([*MESSAGES, {"role": "assistant", "content": "Nice."}, {"role": "user", "content": "Yes."}], user_id="alice", session_id="s1")
+            machine.process(
+                [*MESSAGES, {"role": "assistant", "content": "Nice."}, {"role": "user", "content": "Yes."}],
+                user_id="alice",
+                session_id="s1",
+            )
     finally:
         see("alter table learning rename column trust_ to trust")
     assert see("select text, known_to from learning") == [{"text": "Bern", "known_to": None}]
@@ -194,7 +216,8 @@ def cut(url: str) -> int:
     """End every connection to this database, as a restart does; how many there were."""
     with psycopg.connect(url, autocommit=True) as superuser:
         rows = superuser.execute(
-            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
         ).fetchall()
     return len(rows)
 
@@ -216,7 +239,9 @@ def test_restart_with_many_connections(make_gate: Any, database: Database, url: 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: gate.add(f"note {number}"), range(40)))
         assert cut(url) >= 4
-        assert {receipt.status for receipt in threads.map(lambda number: gate.add(f"more {number}"), range(40))} == {"saved"}
+        assert {receipt.status for receipt in threads.map(lambda number: gate.add(f"more {number}"), range(40))} == {
+            "saved"
+        }
     assert len(gate.texts()) == 80
 
 

@@ -139,7 +139,10 @@ def test_known_keeps_the_words(gate: Any, see: Any, says: Any) -> None:
     said = says("I like tea", "tea is what I like", "tea is what I like")
     for quote in ("I like tea", "tea is what I like", "tea is what I like"):
         gate.add("likes tea", quote=quote, said=said)
-    assert [row["quote"] for row in see("select quote from evidence order by id")] == ["I like tea", "tea is what I like"]
+    assert [row["quote"] for row in see("select quote from evidence order by id")] == [
+        "I like tea",
+        "tea is what I like",
+    ]
 
 
 def test_equal_claim_of_another_person_in_a_group(gate: Any) -> None:
@@ -157,7 +160,11 @@ def test_changes_note_before_and_after(gate: Any, see: Any) -> None:
     new = gate.add("Basel", slot="city")
     gate.retire(new.handle)
     noted = see("select action, before->>'text' as before, after->>'text' as after from change order by id")
-    assert [tuple(row.values()) for row in noted] == [("save", None, "Bern"), ("save", "Bern", "Basel"), ("retire", "Basel", "")]
+    assert [tuple(row.values()) for row in noted] == [
+        ("save", None, "Bern"),
+        ("save", "Bern", "Basel"),
+        ("retire", "Basel", ""),
+    ]
 
 
 # --- quotes -----------------------------------------------------------------------------------------------------------
@@ -209,8 +216,15 @@ def test_a_quote_raises_nothing_but_an_inference(gate: Any, see: Any, says: Any)
 
 def test_evidence_lies_with_the_speaker(gate: Any, see: Any, says: Any) -> None:
     """A shared learning carries neither its speaker's words nor their conversation."""
-    gate.add("deploys are on Friday", quote="we deploy on Fridays", said=says("we deploy on Fridays"), into="team",
-             groups=["team"], session="secret-thread", anchor="u1")  # fmt: skip
+    gate.add(
+        "deploys are on Friday",
+        quote="we deploy on Fridays",
+        said=says("we deploy on Fridays"),
+        into="team",
+        groups=["team"],
+        session="secret-thread",
+        anchor="u1",
+    )
     kinds = see("select s.kind, e.quote from evidence e join space s on s.id = e.space")
     assert kinds == [{"kind": "user", "quote": "we deploy on Fridays"}]
     [row] = see("select l.*, s.kind as space_kind from learning l join space s on s.id = l.space")
@@ -240,7 +254,9 @@ def test_retire(gate: Any, see: Any) -> None:
     assert (second["text"], second["status"]) == ("", "retired")
 
 
-@pytest.mark.parametrize("handle", ["", "k", "k999999", "7", "x3f", "kk", "k" + "z" * 40, "k\x00", "😀", "k-1", "k1; drop table learning"])
+@pytest.mark.parametrize(
+    "handle", ["", "k", "k999999", "7", "x3f", "kk", "k" + "z" * 40, "k\x00", "😀", "k-1", "k1; drop table learning"]
+)
 def test_unknown_handle(gate: Any, handle: str) -> None:
     """A handle that names nothing is refused, and nothing changes."""
     gate.add("likes tea")
@@ -344,7 +360,9 @@ def test_revised_to_itself(gate: Any) -> None:
 
 def test_two_changes_to_one_slot(gate: Any, see: Any) -> None:
     """Of two changes to one slot in a batch the later holds, and the earlier is its history."""
-    receipts = gate.write(*(Add(store="notes", kind="note", text=city, slot="city") for city in ("Bern", "Basel", "Chur")))
+    receipts = gate.write(
+        *(Add(store="notes", kind="note", text=city, slot="city") for city in ("Bern", "Basel", "Chur"))
+    )
     assert [receipt.status for receipt in receipts] == ["saved"] * 3
     assert [receipt.replaced for receipt in receipts] == [None, receipts[0].handle, receipts[1].handle]
     assert gate.texts() == ["Chur"]
@@ -428,7 +446,9 @@ def test_what_postgres_cannot_hold(gate: Any, says: Any, bad: str) -> None:
     """NUL, lone surrogates and control characters are replaced wherever they stand; nothing else is lost."""
     text = f"a{bad}b"
     for slot in (None, f"slot{bad}"):
-        receipt = gate.add(text, value={text: [text]}, name=text, kind=text, subject=text, slot=slot, quote=text, said=says("a�b"))
+        receipt = gate.add(
+            text, value={text: [text]}, name=text, kind=text, subject=text, slot=slot, quote=text, said=says("a�b")
+        )
         assert receipt.status == "saved", receipt.reason
         changed = gate.revise(receipt.handle, f"{text} again", quote=text)
         assert changed.status == "saved", changed.reason
@@ -474,13 +494,22 @@ def test_redaction(make_gate: Any, see: Any, says: Any) -> None:
     gate = make_gate(redact=lambda text: text.replace("hunter2", "[secret]"))
     said = says("my [secret] is [secret]")
     receipt = gate.add(
-        "knows hunter2", value={"hunter2": ["hunter2"]}, name="hunter2", subject="hunter2", quote="my hunter2", said=said
+        "knows hunter2",
+        value={"hunter2": ["hunter2"]},
+        name="hunter2",
+        subject="hunter2",
+        quote="my hunter2",
+        said=said,
     )
     gate.revise(receipt.handle, "still hunter2", quote="is hunter2", said=said)
     gate.retire(receipt.handle, quote="my hunter2", said=said)
     for table in ("learning", "evidence", "change"):
         assert "hunter2" not in json.dumps(see(f"select * from {table}"), default=str)
-    assert [row["text"] for row in see("select text from learning order by id")] == ["knows [secret]", "still [secret]", ""]
+    assert [row["text"] for row in see("select text from learning order by id")] == [
+        "knows [secret]",
+        "still [secret]",
+        "",
+    ]
     assert receipt.text == "knows [secret]"
 
 
@@ -513,4 +542,6 @@ def test_redaction_leaves_the_session_alone(make_gate: Any) -> None:
     gate = make_gate(redact=lambda text: text.replace("4111111111111111", "[card]"))
     gate.add("about 4111111111111111", subject="4111111111111111", session="4111111111111111")
     assert gate.texts(session_id="4111111111111111") == []  # what is about the user has another subject
-    assert [(item.subject, item.text) for item in gate.about("4111111111111111")] == [("4111111111111111", "about [card]")]
+    assert [(item.subject, item.text) for item in gate.about("4111111111111111")] == [
+        ("4111111111111111", "about [card]")
+    ]

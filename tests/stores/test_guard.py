@@ -33,6 +33,7 @@ CONTENT = {
     "batch": "gen_random_uuid()",
     "supersedes": "1",
 }
+VERSIONS = ("schema_version", "queue_version")
 Run = Callable[..., Any]
 
 
@@ -72,7 +73,9 @@ def test_the_space_and_the_id_cannot_be_changed(gate: Any, as_alice: Run, see: R
         as_alice("update learning set id = 4711")
 
 
-@pytest.mark.parametrize("change", ["known_to = null", "known_to = now() + interval '1 day'", "superseded_by = null", "superseded_by = 7"])
+@pytest.mark.parametrize(
+    "change", ["known_to = null", "known_to = now() + interval '1 day'", "superseded_by = null", "superseded_by = 7"]
+)
 def test_closed_stays_closed(gate: Any, as_alice: Run, change: str) -> None:
     """A closed row is neither opened again nor closed at another time or by another row."""
     gate.add("Bern", slot="city")
@@ -84,7 +87,12 @@ def test_closed_stays_closed(gate: Any, as_alice: Run, change: str) -> None:
 def test_what_may_be_changed(gate: Any, as_alice: Run) -> None:
     """Closing, pinning, expiry and the mark of an abandoned branch are no content."""
     gate.add("likes tea")
-    for change in ("pinned = true", "expires_at = now() + interval '1 day'", "abandoned_at = now()", "known_to = now() + interval '1 s'"):
+    for change in (
+        "pinned = true",
+        "expires_at = now() + interval '1 day'",
+        "abandoned_at = now()",
+        "known_to = now() + interval '1 s'",
+    ):
         assert as_alice(f"update learning set {change}") == 1
 
 
@@ -105,7 +113,9 @@ def test_one_open_row_a_slot(gate: Any, as_alice: Run) -> None:
             as_alice(f"insert into learning ({columns}) select {copied.format(slot, key)} from learning")
 
 
-@pytest.mark.parametrize("table", ["learning", "change", "evidence", "derived_from", "turn", "watermark", "space", "tombstone"])
+@pytest.mark.parametrize(
+    "table", ["learning", "change", "evidence", "derived_from", "turn", "watermark", "space", "tombstone"]
+)
 def test_history_cannot_be_deleted(gate: Any, as_alice: Run, table: str) -> None:
     """The library's role deletes nothing of what happened: only erasure does."""
     gate.add("likes tea")
@@ -123,7 +133,7 @@ def test_history_cannot_be_rewritten(gate: Any, as_alice: Run, table: str) -> No
         as_alice(f"update {table} set {column} = {column}")
 
 
-@pytest.mark.parametrize("table", ["schema_version", "queue_version"])
+@pytest.mark.parametrize("table", VERSIONS)
 def test_versions_are_not_the_applications(as_alice: Run, table: str) -> None:
     """Which migrations were applied is not for the library's role to say."""
     for sql in (f"insert into {table} default values", f"update {table} set name = 'x'", f"delete from {table}"):
@@ -131,8 +141,17 @@ def test_versions_are_not_the_applications(as_alice: Run, table: str) -> None:
             as_alice(sql)
 
 
-@pytest.mark.parametrize("sql", ["create table x (y int)", "alter table learning disable row level security", "drop policy visible on learning",
-                                 "alter table learning disable trigger keep_learning", "create role x", "set row_security = off; select * from learning"])  # fmt: skip
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "create table x (y int)",
+        "alter table learning disable row level security",
+        "drop policy visible on learning",
+        "alter table learning disable trigger keep_learning",
+        "create role x",
+        "set row_security = off; select * from learning",
+    ],
+)
 def test_the_role_changes_no_structure(gate: Any, as_alice: Run, sql: str) -> None:
     """The library's role can neither make tables nor take the guards away."""
     gate.add("likes tea")
@@ -142,9 +161,14 @@ def test_the_role_changes_no_structure(gate: Any, as_alice: Run, sql: str) -> No
 
 def test_no_login(blank: Database, see: Run) -> None:
     """Nobody can log in as one of the library's roles, and neither bypasses row-level security."""
-    rows = see("select rolname, rolcanlogin or rolsuper or rolbypassrls or rolcreaterole or rolcreatedb as strong from pg_roles "
-               "where rolname like 'learning_machine_%%'")  # fmt: skip
-    assert {row["rolname"]: row["strong"] for row in rows} == {"learning_machine_app": False, "learning_machine_admin": False}
+    rows = see(
+        "select rolname, rolcanlogin or rolsuper or rolbypassrls or rolcreaterole or rolcreatedb as strong from pg_roles "
+        "where rolname like 'learning_machine_%%'"
+    )
+    assert {row["rolname"]: row["strong"] for row in rows} == {
+        "learning_machine_app": False,
+        "learning_machine_admin": False,
+    }
 
 
 def test_every_table_is_guarded(see: Run) -> None:
@@ -154,7 +178,7 @@ def test_every_table_is_guarded(see: Run) -> None:
                (select array_agg(polname::text order by polname) from pg_policy where polrelid = pg_class.oid) as policies
         from pg_class where relnamespace = 'learning_machine'::regnamespace and relkind in ('r', 'p')""")
     unguarded = {row["relname"] for row in rows if not row["guarded"]}
-    assert unguarded == {"schema_version", "queue_version", "embedding_model"}
+    assert unguarded == {*VERSIONS, "embedding_model", "spending"}
     assert all(row["policies"] == ["administered", "visible"] for row in rows if row["guarded"])
 
 
@@ -163,4 +187,4 @@ def test_every_row_has_a_space(see: Run) -> None:
     rows = see("""
         select c.relname from pg_class c left join pg_attribute a on a.attrelid = c.oid and a.attname = 'space' and a.attnotnull
         where c.relnamespace = 'learning_machine'::regnamespace and c.relkind in ('r', 'p') and a.attname is null""")
-    assert {row["relname"] for row in rows} == {"space", "schema_version", "queue_version", "embedding_model"}
+    assert {row["relname"] for row in rows} == {"space", *VERSIONS, "embedding_model", "spending"}

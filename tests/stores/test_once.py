@@ -119,4 +119,3 @@ def test_the_same_batch_in_twenty_threads(thread: Any, see: Any) -> None:
     with ThreadPoolExecutor(20) as threads:
         assert sorted(threads.map(write, range(20))) == [0] * 19 + [2]
     assert see("select count(*) as n from learning") == [{"n": 2}]
-

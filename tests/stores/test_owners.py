@@ -155,7 +155,10 @@ def test_no_pgvector(place: Place) -> None:
 
 def test_pgvector_elsewhere(place: Place) -> None:
     """pgvector may be installed in a schema of its own."""
-    place.run("drop extension vector; create schema extensions; create extension vector schema extensions; grant usage on schema extensions to public")
+    place.run(
+        "drop extension vector; create schema extensions; create extension vector schema extensions;"
+        "grant usage on schema extensions to public"
+    )
     owner = place.role(ORDINARY)
     place.run(f"alter database {place.name} owner to {owner}")
     check_works(place, owner)

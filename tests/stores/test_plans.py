@@ -24,7 +24,8 @@ insert into turn (space, id, machine, session, answer, messages, scope)
 insert into message (space, turn, session, key, position, role, content)
     select space, id, session, answer, 0, 'user', 'words' from turn;
 insert into learning (space, store, kind, slot, text, content_key, origin, trust, status, batch, session, anchor)
-    select space, 'user_profile', 'observation', '=' || id, 'text ' || id, id::text, 'user', 60, 'active', id, session, answer from turn;
+    select space, 'user_profile', 'observation', '=' || id, 'text ' || id, id::text, 'user', 60, 'active', id, session, answer
+    from turn;
 insert into evidence (space, learning_space, learning, quote) select space, space, id, 'words' from learning;
 insert into change (space, learning, action, origin, batch) select space, id, 'save', 'user', batch from learning;
 analyze;
@@ -59,13 +60,20 @@ QUERIES: dict[str, dict[str, Any]] = {
     "recall.one": {"id": 4711},
     "recall.of_turn": {"turn": uuid4()},
     "ledger.targets": {"ids": [4711]},
-    "ledger.same_content": {"space": 7, "store": "user_profile", "subject": "", "kind": "observation", "content_key": "x"},
+    "ledger.same_content": {
+        "space": 7,
+        "store": "user_profile",
+        "subject": "",
+        "kind": "observation",
+        "content_key": "x",
+    },
     "ledger.slot": {**PLACE, "space": 7, "store": "user_profile", "subject": "", "slot": "=x"},
     "ledger.abandoned": {"space": 7, "session": "s7", "anchor": "a7"},
     "turns.recorded": {**PLACE, "space": 7, "keys": ["u7"]},
     "turns.position": {**PLACE, "space": 7, "answer": "a7", "asked": ["u7"], "started": None, "rooted": True},
     "turns.unread": {**PLACE, "space": 7, "limit": 20},
     "turns.line_before": {"space": 7, "turn": uuid4()},
+    "turns.next": {**PLACE, "space": 7},
     "turns.state": {"turn": uuid4()},
 }
 
@@ -81,7 +89,12 @@ def test_no_query_reads_everything(crowded: Database, name: str) -> None:
         explained = connection.execute("explain (format json, analyze) " + query(name), QUERIES[name]).fetchone()
     plan = next(iter((explained or {}).values()))[0]["Plan"]
     scans = {(node["Node Type"], node["Relation Name"]) for node in nodes(plan) if "Relation Name" in node}
-    assert not {table for kind, table in scans if kind == "Seq Scan"} - {"space", "watermark", "job_error", "proposal"}, json.dumps(plan, indent=1)
+    assert not {table for kind, table in scans if kind == "Seq Scan"} - {
+        "space",
+        "watermark",
+        "job_error",
+        "proposal",
+    }, json.dumps(plan, indent=1)
     assert scans
 
 

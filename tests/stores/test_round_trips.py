@@ -94,7 +94,9 @@ ALL = SOME | {"learned_knowledge": True, "entity_memory": True}
 
 
 @pytest.mark.parametrize("stores", [SOME, ALL], ids=["two stores", "all stores"])
-def test_recall_is_one_round_trip(blank: Database, line: tuple[str, Callable[[], int]], stores: dict[str, bool]) -> None:
+def test_recall_is_one_round_trip(
+    blank: Database, line: tuple[str, Callable[[], int]], stores: dict[str, bool]
+) -> None:
     """Recall of all built-in stores goes to the database and back once, from the second call on."""
     url, turns = line
     with LearningMachine(db=blank.conninfo, model=ScriptedModel(learns=[LEARNS]), **stores) as machine:

@@ -114,8 +114,11 @@ def apply(gate: Any, model: Model, user: str, origin: Origin, changes: list[tupl
 def check(gate: Any, see: Any, model: Model, user: str) -> None:
     """What holds, and what must hold of the rows whatever was written."""
     assert sorted(gate.texts(user)) == sorted(thing.text for thing in model.things if thing.text is not None)
-    rows = see("""select l.* from learning l join space s on s.id = l.space
-                  where s.owner = %(user)s and status in ('active', 'retired') order by l.id""", user=user)  # fmt: skip
+    rows = see(
+        """select l.* from learning l join space s on s.id = l.space
+                  where s.owner = %(user)s and status in ('active', 'retired') order by l.id""",
+        user=user,
+    )
     for slot in {row["slot"] for row in rows}:
         history = [row for row in rows if row["slot"] == slot]
         assert [row["known_to"] is None for row in history] == [False] * (len(history) - 1) + [True]
@@ -134,7 +137,7 @@ def run(gate: Any, see: Any, sequence: list[tuple[Origin, list[tuple[str, str, A
 quick = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(quick, max_examples=40)
+@settings(quick, max_examples=25)
 @given(sequence=st.lists(batches, min_size=4, max_size=14))
 def test_any_sequence(gate: Any, see: Any, sequence: Any) -> None:
     """One open row a slot, a history without gaps, and exactly what the model says, after any few writes."""

@@ -26,7 +26,9 @@ TALK = [("user", "I live in Bern"), ("assistant", "Nice"), ("user", "Thanks")]
 
 def record(*texts: str, answer: str = "a1", **options: Any) -> TurnRecord:
     said = tuple(Said(f"{answer}-{number}", "user", text) for number, text in enumerate(texts))
-    return TurnRecord(**{"session": "s1", "said": said, "answer": answer, "keys": [one.key for one in said], "here": [], **options})
+    return TurnRecord(
+        **{"session": "s1", "said": said, "answer": answer, "keys": [one.key for one in said], "here": [], **options}
+    )
 
 
 @pytest.fixture
@@ -50,7 +52,9 @@ def test_recorded_with_its_job(turns: Turns, see: See) -> None:
     for number in range(3):
         assert turns.record(ALICE, record("hello", answer=f"a{number}"), jobs.enqueue) is not None
     assert see("select count(*) as n from turn") == [{"n": 3}]
-    assert see("select status, queue_name from procrastinate_jobs") == [{"status": "todo", "queue_name": "learning:default"}]
+    assert see("select status, queue_name from procrastinate_jobs") == [
+        {"status": "todo", "queue_name": "learning:default"}
+    ]
 
 
 def test_both_or_neither(turns: Turns, see: See) -> None:
@@ -77,7 +81,11 @@ def test_twenty_at_once(turns: Turns, see: See) -> None:
     """Twenty turns of one thread recorded at once are all kept, none twice, with one job, and none is left behind."""
     jobs = Jobs("default")
     with ThreadPoolExecutor(20) as threads:
-        list(threads.map(lambda number: turns.record(ALICE, record("hello", answer=f"a{number % 20}"), jobs.enqueue), range(40)))
+        list(
+            threads.map(
+                lambda number: turns.record(ALICE, record("hello", answer=f"a{number % 20}"), jobs.enqueue), range(40)
+            )
+        )
     assert see("select count(*) as n, count(abandoned_at) as left from turn") == [{"n": 20, "left": 0}]
     assert see("select count(*) as n from message") == [{"n": 20}]
     assert see("select count(*) as n from procrastinate_jobs") == [{"n": 1}]
@@ -101,7 +109,9 @@ def test_any_words(turns: Turns, see: See, text: str) -> None:
 
 def test_any_extras(turns: Turns) -> None:
     """Whatever else a scope carries, the turn is recorded; what is data comes back with it."""
-    scope = Scope(user_id="alice", session_id="s1", project="a\x00", client=object(), deep={"x": [float("nan"), "\ud800"]})
+    scope = Scope(
+        user_id="alice", session_id="s1", project="a\x00", client=object(), deep={"x": [float("nan"), "\ud800"]}
+    )
     recorded = turns.record(scope, record("hello"))
     assert recorded is not None
     [unread] = turns.unread(recorded[0], "s1")
@@ -197,8 +207,14 @@ def test_kept_until_learned(learner: Callable[..., LearningMachine], see: See) -
     machine.parts.turns.record(Scope(user_id="bob", session_id="s9"), record("unread", session="s9"))
     machine.process(TALK, user_id="alice", session_id="s1")
     assert kept(see) == ["unread"]
-    assert see("select 1 from posting where source = 'message' and space = (select id from space where owner = 'alice')") == []
-    assert see("select 1 from embedding where source = 'message' and space = (select id from space where owner = 'alice')") == []
+    assert (
+        see("select 1 from posting where source = 'message' and space = (select id from space where owner = 'alice')")
+        == []
+    )
+    assert (
+        see("select 1 from embedding where source = 'message' and space = (select id from space where owner = 'alice')")
+        == []
+    )
     check_learned(machine, see)
     assert machine.process(TALK, user_id="alice", session_id="s1") == []  # what was learned is still known to be
 
@@ -215,7 +231,12 @@ def test_kept_for_days(learner: Callable[..., LearningMachine], see: See) -> Non
     see("update message set expires_at = now() - interval '1 second' where content <> 'Thanks'")
     machine.parts.turns.drop_expired()
     assert kept(see) == ["Thanks"]
-    assert see("select 1 from posting p where source = 'message' and not exists (select from message m where m.id = p.item)") == []
+    assert (
+        see(
+            "select 1 from posting p where source = 'message' and not exists (select from message m where m.id = p.item)"
+        )
+        == []
+    )
     check_learned(machine, see)
 
 

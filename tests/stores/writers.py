@@ -18,14 +18,17 @@ from learning_machine.state.config import UserProfileConfig
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.scope import Scope
 from learning_machine.stores.ledger import Ledger
-from learning_machine.stores.writing import Source
 from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.user_profile import UserProfileStore
+from learning_machine.stores.writing import Source
 
 WRITERS = 20
 KINDS = ("fields", "observations", "elements", "slot")
-FIELDS: Any = {f"field{number}": (str | None, None) for number in range(WRITERS)} | {"tags": (list[str], []), "hot": (str | None, None)}
+FIELDS: Any = {f"field{number}": (str | None, None) for number in range(WRITERS)} | {
+    "tags": (list[str], []),
+    "hot": (str | None, None),
+}
 Schema: type[BaseModel] = create_model("Schema", **FIELDS)
 
 
@@ -79,7 +82,9 @@ def main(url: str, repeats: int) -> None:
     # Forked before anything connects or starts a thread, so that twenty processes cost the imports once.
     context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(WRITERS), context.Queue()
-    processes = [context.Process(target=run, args=(url, repeats, number, barrier, results)) for number in range(WRITERS)]
+    processes = [
+        context.Process(target=run, args=(url, repeats, number, barrier, results)) for number in range(WRITERS)
+    ]
     for process in processes:
         process.start()
     found = [results.get(timeout=120) for _ in processes]

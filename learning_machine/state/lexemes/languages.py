@@ -84,7 +84,7 @@ Votes = dict[str, tuple[tuple[str, float], ...]]
 def _shared(lists: Iterable[tuple[str, Iterable[str]]], worth: float) -> Votes:
     owners: defaultdict[str, list[str]] = defaultdict(list)
     for language, signs in lists:
-        for sign in set(signs):
+        for sign in dict.fromkeys(signs):
             owners[sign].append(language)
     return {sign: tuple((language, worth / len(have)) for language in have) for sign, have in owners.items()}
 
@@ -138,7 +138,7 @@ def _votes(word: str) -> tuple[tuple[str, float], ...]:
         return tuple(vote for part in word.split("'") for vote in _votes(part))
     votes = list(_WORD_VOTES.get(word, ()))
     if not word.isascii():
-        for letter in set(_NOT_ASCII.findall(word)):
+        for letter in dict.fromkeys(_NOT_ASCII.findall(word)):
             votes += _LETTER_VOTES.get(letter, ())
     if word not in _WORD_VOTES:
         for length in range(2, min(6, len(word) - 1)):

@@ -12,7 +12,7 @@ _WORDS = """
     lgtm lol lovely mhm morning nah neat nice no nope np ok okay okey oki okidoki omg oops oh perfect please pls right
     roger sorry splendid super sure sweet ta thank thanks thankyou thnx thx true ty understood ugh uh um welcome wonderful
     wow xd yay yea yeah yep yes yo yup
-    ach ade alles ciao danke dankeschön doch einverstanden freilich genau gern gerne gruezi grüezi grüß grüße gut hallo hoi
+    ach ade alles bitte ciao danke dankeschön doch einverstanden freilich genau gern gerne gruezi grüezi grüß grüße gut hallo hoi
     ja jawohl jein jup klar klasse merci moin nee nein nö passt prima richtig schade schön servus sorry super tja toll
     tschau tschüss tschüß verstanden vielen wunderbar
     accord allo bien bienvenue bof bonjour bonne bonsoir bravo coucou désolé désolée entendu exact formidable génial mdr
@@ -56,11 +56,11 @@ _PHRASES = """
 # May stand beside small talk, and are nothing without it.
 _BESIDE = """
     a again all also am and are as at but do does for from have i i'll i'm in is it it's just let me much my of oh on so
-    that that's the then this to too was we will with you your day help info there very again now everyone guys team
+    that that's the then this to too was we will with you your day help info there very now everyone guys team
     auch das der die du es für ich im ihr ist mir mit sehr so und vom von zu hilfe viel dann aber
     beaucoup pour et je tu vous le la les de c'est très toi aide mucho muchas por para y a tu la el ayuda tanto mille per
-    molto e muito pelo pela ajuda veel je wel voor de het så mycket för det du большое вам тебе за все помощь çok veľmi
-    mnogo nagyon szépen bardzo za moc hodně multe
+    molto e muito pelo pela ajuda dia tarde noite días tardes noches veel je wel voor de het så mycket för det du большое вам тебе за все помощь çok veľmi
+    mange mnogo nagyon szépen bardzo za moc hodně multe
 """
 # Of scripts without spaces, the longest first.
 _UNSPACED = re.compile(

@@ -14,12 +14,13 @@ _SOUTHERN = ("\u0e01-\u0e3a\u0e40-\u0e4e", "\u0e80-\u0ecf\u0edc-\u0edf", "\u1000
 _UNSPACED = re.compile(f"[{_HAN}{_KANA}]+|[{_HANGUL}]+|" + "|".join(f"[{script}]+" for script in _SOUTHERN))
 _ALONE = re.compile(f"[{_HAN}{_HANGUL}]")
 
-# A letter or digit of any other script. The signs of Indian scripts that join letters are not letters to Python.
-_LETTER = f"(?:[^\\W_{_HAN}{_HANGUL}{_KANA}{''.join(_SOUTHERN)}]|[\u0300-\u036f\u0900-\u0963\u0970-\u0dff])"
+# Letters or digits of any other script. The signs of Indian scripts that join letters are not letters to Python.
+_BEGIN = f"[^\\W_{_HAN}{_HANGUL}{_KANA}{''.join(_SOUTHERN)}]"
+_RUN = f"{_BEGIN}(?:{_BEGIN}|[\u0300-\u036f\u0900-\u0963\u0970-\u0dff])*"
 _INNER = r"(?:[.@'+-]|_{1,2}|(?<=\d)[,:/](?=\d))"
 # The number of parts is limited, so that a line without spaces does not become one word.
-_WORD = re.compile(rf"(?:(?<![\w.@#])[.@#])?{_LETTER}+(?:{_INNER}{_LETTER}+){{0,11}}(?:\+\+|\#(?![^\W\d]))?")
-_PART = re.compile(rf"{_LETTER}+")
+_WORD = re.compile(rf"(?:(?<![\w.@#])[.@#])?{_RUN}(?:{_INNER}{_RUN}){{0,11}}(?:\+\+|\#(?![^\W\d]))?")
+_PART = re.compile(_RUN)
 
 _ELIDED = re.compile(
     r"(?<!\w)(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|dell|dall|nell|sull|all|un|quest|quell|bell|com|dov)'(?=\w)"

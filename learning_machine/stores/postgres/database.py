@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -120,6 +121,8 @@ class Database:
         self.names = Names(check_schema(schema))
         self._given, self._max_size = source, max_size
         self._pool: ConnectionPool[Any] | None = None
+        self._failure: DatabaseUnavailable | None = None
+        self._closed_until = 0.0
         self._lock = threading.Lock()
 
     # --- connections --------------------------------------------------------------------------------------------------
@@ -139,8 +142,25 @@ class Database:
     def pool(self) -> ConnectionPool[Any]:
         with self._lock:
             if self._pool is None:
-                self._pool = self._open()
+                self._pool = self._open_or_recall()
             return self._pool
+
+    @property
+    def opened(self) -> bool:
+        """Whether the database has been reached."""
+        return self._pool is not None
+
+    def _open_or_recall(self) -> ConnectionPool[Any]:
+        """Open, unless that failed a moment ago: who waited long for nothing is not kept waiting as long again at once."""
+        began = time.monotonic()
+        if self._failure is not None and began < self._closed_until:
+            raise DatabaseUnavailable(str(self._failure)) from self._failure
+        try:
+            return self._open()
+        except DatabaseUnavailable as error:
+            now = time.monotonic()
+            self._failure, self._closed_until = error, now + (now - began)
+            raise
 
     def _open(self) -> ConnectionPool[Any]:
         if not isinstance(self._source, str):
@@ -188,9 +208,9 @@ class Database:
                         connection.autocommit = before[0]
         except (PoolTimeout, psycopg.OperationalError) as error:
             if is_outage(error):
-                if not isinstance(error, PoolTimeout):
+                if self._pool is not None and not isinstance(error, PoolTimeout):
                     # Where one connection died, idle ones may be dead too: the next who asks gets a living one.
-                    self.pool.check()
+                    self._pool.check()
                 raise unavailable(error) from error
             raise
 
@@ -245,7 +265,6 @@ class Database:
         except DatabaseUnavailable as error:
             if self._pool is None or isinstance(error.__cause__, PoolTimeout):
                 raise
-            self._pool.check()
             return step()
 
     def _enter(self, access: Access) -> Row:

@@ -72,7 +72,7 @@ def enqueue(
         waiting = transaction.one("queue.waiting", {"lock": lock})
         if waiting is not None:
             if delay and postpone:
-                transaction.run("queue.postpone", {"id": waiting["id"], "delay": delay})
+                transaction.run("queue.postpone", {"id": waiting["id"], "delay": delay, "turn": turn})
             return False
         try:
             with transaction.connection.transaction():

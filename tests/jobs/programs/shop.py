@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 from pydantic import BaseModel
 from token_agents import learn_stamped, learn_tokens, token_machine
@@ -26,7 +27,7 @@ class Visits:
         return None
 
     def process(self, messages, user_id, shop):
-        with open(os.environ["VISITS"], "a") as file:
+        with Path(os.environ["VISITS"]).open("a") as file:
             file.writelines(f"{shop} {user_id} {message.type} {message.text}\n" for message in messages)
 
     def build_context(self, data):
@@ -72,7 +73,9 @@ class LoggingModel(ScriptedModel):
         return [one["value"] for one in learn_tokens(extraction_request(messages) or [])]
 
 
-tokens = token_machine(LoggingModel(learns=learn_tokens), background="external")
+tokens = token_machine(
+    LoggingModel(learns=learn_stamped if "STAMPED" in os.environ else learn_tokens), background="external"
+)
 stamped = token_machine(ScriptedModel(learns=learn_stamped), background="external")
 red = token_machine(name="red", background="external")
 blue = token_machine(name="blue", background="external")

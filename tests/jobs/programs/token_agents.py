@@ -31,14 +31,16 @@ def learn_stamped(new: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**one, "value": f"{one['value']} {stamp}"} for one in learn_tokens(new)]
 
 
-def slowly(seconds: float, before: Callable[[list[dict[str, Any]]], None] | None = None) -> Any:
+def slowly(
+    seconds: float, before: Callable[[list[dict[str, Any]]], None] | None = None, learning: Any = learn_tokens
+) -> Any:
     """Learns tokens, and takes its time."""
 
     def learn(new: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if before is not None:
             before(new)
         time.sleep(seconds)
-        return learn_tokens(new)
+        return learning(new)
 
     return learn
 

@@ -30,7 +30,7 @@ join space s on s.id = p.space
 left join space owner on owner.id = p.speaker
 where (%(status)s::text is null or p.status = %(status)s) and (%(store)s::text is null or p.store = %(store)s)
   and (%(risk)s::text is null or p.risk = %(risk)s) and (%(machine)s::text is null or p.machine = %(machine)s)
-  and (%(id)s::bigint is null or p.id = %(id)s) and (%(session)s::text is null or p.session = %(session)s)
+  and (%(ids)s::bigint[] is null or p.id = any (%(ids)s)) and (%(session)s::text is null or p.session = %(session)s)
 order by p.id limit %(limit)s;
 
 -- name: take

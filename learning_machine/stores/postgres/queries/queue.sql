@@ -3,8 +3,11 @@
 select id from procrastinate_jobs where queueing_lock = %(lock)s and status = 'todo' for update;
 
 -- name: postpone
-update procrastinate_jobs set scheduled_at = greatest(scheduled_at, now() + make_interval(secs => %(delay)s::float8))
-where id = %(id)s;
+-- The job waits for the sake of this turn, whose failures tell why.
+update procrastinate_jobs
+   set scheduled_at = greatest(scheduled_at, now() + make_interval(secs => %(delay)s::float8)),
+       args = args || jsonb_build_object('turn', %(turn)s::text)
+ where id = %(id)s;
 
 -- name: hasten
 update procrastinate_jobs set scheduled_at = null where queueing_lock = %(lock)s and status = 'todo' and scheduled_at is not null;

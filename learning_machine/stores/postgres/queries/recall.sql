@@ -45,9 +45,9 @@ with line as materialized (
     where on_branch(session, anchor, abandoned_at, %(session)s, %(here)s::text[], (select keys from line))
     order by space, slot, id desc
 )
-select id, space, store, kind, name, subject, target, slot, value, text, origin, trust, known_from, true_from
+select id, space, store, kind, name, subject, target, slot, value, text, origin, trust, known_from, true_from, count(*) over () as total
 from standing where status = 'active' and (expires_at is null or expires_at > clock_timestamp())
-order by id desc limit %(limit)s;
+order by name = '', trust desc, id desc limit %(limit)s;
 
 -- name: history
 -- Everything a scope may see of one store, newest first, closed rows included, with the words the asker may read.

@@ -2,15 +2,16 @@
 -- The best of one store for a question, by words and by meaning, where the conversation stands. What counts is decided
 -- before the best are taken, row by row in their order, so that nothing that counts is crowded out. A row is found by its
 -- newest words; where those were left behind with their branch, what its slot held before stands in for it. Events can be
--- narrowed to a period. `+ 0` keeps the vector search exact, whatever index there is; behind `about.space` it leaves the
--- space to the policy, because the planner takes both for so narrow that it would read a whole space for each row.
+-- narrowed to a period. `+ 0` keeps the vector search exact, whatever index there is; behind a `space` it leaves that to the
+-- policy, because the planner takes both together for so narrow that it would read the whole space for each row.
 with by_words as (
     select f.space, f.item, f.words, f.covered, l.id
     from (select * from word_scores(%(source)s, %(lexemes)s, %(words)s) order by words desc, item desc offset 0) f
     cross join lateral (
         select s.id, s.kind, s.status, s.expires_at, coalesce(s.true_from, s.known_from) as at
-        from learning h join learning s on s.space = h.space and s.store = h.store and s.subject = h.subject and s.slot = h.slot
-        where h.space = f.space and h.id = f.item and s.status in ('active', 'retired')
+        from (select store, subject, slot from learning where space = f.space and id = f.item offset 0) h
+        join learning s on s.space + 0 = f.space and s.store = h.store and s.subject = h.subject and s.slot = h.slot
+        where s.status in ('active', 'retired')
           and on_branch(s.session, s.anchor, s.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
         order by s.id desc limit 1) l
     where l.status = 'active' and (l.expires_at is null or l.expires_at > clock_timestamp())
@@ -22,8 +23,9 @@ with by_words as (
           where e.model = %(model)s and e.source = %(source)s and %(vector)s::halfvec is not null order by distance offset 0) f
     cross join lateral (
         select s.id, s.kind, s.status, s.expires_at, coalesce(s.true_from, s.known_from) as at
-        from learning h join learning s on s.space = h.space and s.store = h.store and s.subject = h.subject and s.slot = h.slot
-        where h.space = f.space and h.id = f.item and s.status in ('active', 'retired')
+        from (select store, subject, slot from learning where space = f.space and id = f.item offset 0) h
+        join learning s on s.space + 0 = f.space and s.store = h.store and s.subject = h.subject and s.slot = h.slot
+        where s.status in ('active', 'retired')
           and on_branch(s.session, s.anchor, s.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
         order by s.id desc limit 1) l
     where l.status = 'active' and (l.expires_at is null or l.expires_at > clock_timestamp())

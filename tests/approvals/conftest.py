@@ -1,0 +1,105 @@
+"""What the tests of modes and approvals share: one insight to propose, people to decide on it, and eyes on the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from learning_machine import LearnedKnowledgeConfig, LearningMachine, LearningMode, Scope, create_learning_agent
+from learning_machine.testing import ScriptedModel, change
+
+Row = dict[str, Any]
+ENGINEERING = {"groups": ("engineering",)}
+ALICE = Scope(user_id="alice", **ENGINEERING)
+BOB = Scope(user_id="bob", **ENGINEERING)
+
+
+def insight(text: str, *, name: str = "", quote: str | None = None) -> Row:
+    """One insight of an extraction."""
+    return change("learned_knowledge", text, kind="insight", name=name, quote=quote)
+
+
+def learn_rules(new: list[Row]) -> list[Row]:
+    """Every "rule: …" of the user, as an insight with the words it stands on."""
+    said = (line for one in new if one["role"] == "user" for line in one["text"].splitlines())
+    return [insight(line[6:], name=line[6:].split()[0], quote=line) for line in said if line.startswith("rule: ")]
+
+
+def say(*texts: str) -> Row:
+    return {"messages": [{"role": "user", "content": text} for text in texts]}
+
+
+def thread(name: str = "t1") -> Row:
+    return {"configurable": {"thread_id": name}}
+
+
+def rule(text: str) -> Row:
+    """The input of a turn in which somebody states a rule."""
+    return say(f"rule: {text}")
+
+
+def requests_of(result: Row) -> list[Row]:
+    """What a run asks about; `[]` when it asks nothing."""
+    found = result.get("__interrupt__") or []
+    assert len(found) <= 1
+    return list(found[0].value["action_requests"]) if found else []
+
+
+def contents(result: Row) -> list[str]:
+    """The texts a run asks about, in order."""
+    return [request["args"]["content"] for request in requests_of(result)]
+
+
+def decisions(*types: str) -> Row:
+    """An answer in LangChain's own form."""
+    return {"decisions": [{"type": one} for one in types]}
+
+
+@pytest.fixture
+def proposing(machine: Callable[..., LearningMachine]) -> Callable[..., LearningMachine]:
+    """A machine whose insights for the group have to be approved; by whom and how is up to the options."""
+
+    def make(mode: LearningMode = LearningMode.PROPOSE, *, four_eyes: bool = False, **options: Any) -> LearningMachine:
+        config = LearnedKnowledgeConfig(mode=mode, namespace="engineering", four_eyes=four_eyes)
+        model = options.pop("model", None) or ScriptedModel(answers="ok", learns=learn_rules)
+        return machine(model, **{"learned_knowledge": config, "conversation": False, **options})
+
+    return make
+
+
+@pytest.fixture
+def asked(proposing: Callable[..., LearningMachine]) -> Callable[..., tuple[LearningMachine, Any]]:
+    """The same, with an agent around it."""
+
+    def make(*arguments: Any, agent: Row | None = None, **options: Any) -> tuple[LearningMachine, Any]:
+        found = proposing(*arguments, **options)
+        return found, create_learning_agent(found.model, learning=found, **(agent or {}))
+
+    return make
+
+
+@pytest.fixture
+def sql(url: str) -> Iterator[Callable[..., list[Row]]]:
+    """Asks the database as its administrator, who sees every space."""
+    options = "-c search_path=learning_machine,learning_machine_jobs,public"
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row, options=options) as connection:
+
+        def ask(statement: Any, *parameters: Any) -> list[Row]:
+            cursor = connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+        yield ask
+
+
+def known(machine: LearningMachine, about: str, user: str = "bob") -> str:
+    """What somebody in the group is told about something."""
+    return machine.build_context(message=about, user_id=user, groups=("engineering",))
+
+
+def statuses(machine: LearningMachine) -> list[str]:
+    """What has become of all proposals, oldest first."""
+    return [one.status for one in machine.proposals.list(status=None)]
