@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from learning_machine.state.profile import ProfileFields, UserProfile
     from learning_machine.state.scope import Scope
     from learning_machine.state.session import SessionContext
+    from learning_machine.stores.ledger_store import LedgerStore
     from learning_machine.stores.protocol import LearningStore
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "LearningMiddleware",
     "LearningMode",
     "LearningStore",
+    "LedgerStore",
     "ProfileFields",
     "Scope",
     "SessionContext",
@@ -48,6 +50,7 @@ _MODULES = {
     "LearningMiddleware": "middleware",
     "LearningMode": "state.modes",
     "LearningStore": "stores.protocol",
+    "LedgerStore": "stores.ledger_store",
     "ProfileFields": "state.profile",
     "Scope": "state.scope",
     "SessionContext": "state.session",

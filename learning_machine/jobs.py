@@ -28,7 +28,7 @@ T = TypeVar("T")
 log = logging.getLogger("learning_machine")
 
 #: How often a batch is tried before it is parked, and the pause before the second try in seconds; it doubles each time.
-MAX_ATTEMPTS = 5
+MAX_ATTEMPTS = 7
 FIRST_PAUSE = 5.0
 #: How long a job waits for more of the same burst before it reads, in seconds.
 LINGER = 0.35

@@ -39,8 +39,9 @@ class Table:
             flat = np.fromiter((piece for found in pieces for piece in found), np.intp)
             starts = np.cumsum([0, *(len(pieces[at]) for at in filled[:-1])])
             sums[filled] = np.add.reduceat(self.rows[flat] * self.scales[flat, None], starts, axis=0)
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        return np.divide(sums, lengths, out=np.zeros_like(sums), where=lengths > 0)
+        lengths = np.sqrt((sums * sums).sum(axis=1, keepdims=True))
+        sums /= np.where(lengths > 0, lengths, 1)
+        return sums
 
 
 @lru_cache(maxsize=1)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from langchain_core.messages import AIMessage
 from langgraph.types import Command
+from mode_table import PAGE, PROMISES, STORES, Cell, filled
 
 from learning_machine import (
     EntityMemoryConfig,
@@ -25,9 +24,6 @@ from learning_machine.errors import ConfigurationError, NotAllowed
 from learning_machine.state.config import StoreConfig
 from learning_machine.stores.ledger_store import LedgerStore
 from learning_machine.testing import ScriptedModel, change
-
-sys.path.insert(0, str(Path(__file__).parent))
-from mode_table import PAGE, PROMISES, STORES, Cell, filled
 
 ALICE = {"user_id": "alice"}
 THREAD = {"configurable": {"thread_id": "t1"}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -183,16 +183,23 @@ def test_quality_is_measured_by_the_real_search(bench: Any, data: Path, postgres
 def test_search_is_exact_in_scopes_of_every_size(bench: Any, postgres: str, capsys: Any) -> None:
     """The ten nearest are found in small and large scopes alike, and tables and plans are told."""
     found = bench.scale.run(3_000, rounds=4, dimension=16, server=postgres)
-    assert {one["size"]: one["recall"] for one in found["found"]} == {100: 1.0, 60: 1.0, 900: 1.0}
+    for asked in (found["as written"], found["clustered"]):
+        assert {one["size"]: one["recall"] for one in asked} == {100: 1.0, 60: 1.0, 900: 1.0}
+        assert all({"learning", "posting", "embedding"} == {scan.table for scan in one["scans"]} for one in asked)
     assert found["sizes"]["learning"][0] == found["sizes"]["embedding"][0] == 3_000
-    assert all({"learning", "posting", "embedding"} == set(one["plan"]) for one in found["found"])
     bench.scale.report(found)
     assert "recall@10" in capsys.readouterr().out
 
 
-def test_a_plan_that_guesses_is_told(bench: Any) -> None:
-    """An approximate index, and reading a whole table for a small scope, break the guards; for a large scope reading is fine."""
-    broken: Callable[..., list[str]] = bench.scale.broken_guards
-    assert broken({"embedding": {"Index Scan embedding_hnsw"}}, 900, 1_000) == ["embedding: Index Scan embedding_hnsw"]
-    assert broken({"posting": {"Seq Scan"}}, 100, 1_000) == ["posting: Seq Scan"]
-    assert broken({"posting": {"Seq Scan"}, "embedding": {"Index Scan embedding_pkey"}}, 900, 1_000) == []
+def test_a_plan_that_guesses_or_reads_too_much_is_told(bench: Any) -> None:
+    """An approximate index, others' vectors, and a scope read again for each candidate break the guards."""
+    scan, broken = bench.scale.Scan, bench.scale.broken_guards
+    assert broken([scan("embedding", "Index Scan embedding_hnsw", 50)], 900) == [
+        "embedding by Index Scan embedding_hnsw"
+    ]
+    assert broken([scan("embedding", "Seq Scan", 1_000_000)], 100) == ["embedding by Seq Scan: 1,000,000 rows"]
+    assert broken([scan("learning", "Index Scan learning_pkey", 45_000)], 900) == [
+        "learning by Index Scan learning_pkey: 45,000 rows"
+    ]
+    fine = [scan("embedding", "Index Scan embedding_pkey", 900), scan("learning", "Index Scan learning_id", 50)]
+    assert broken([*fine, scan("posting", "Index Only Scan posting_pkey", 10_000)], 900) == []

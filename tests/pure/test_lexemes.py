@@ -89,12 +89,14 @@ def test_single_word_needs_no_language(question: str, text: str) -> None:
     assert share_found(question, text) == 1
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["C", "C++", "C#", ".NET", "F#", "node.js", "3.11", "v2", "v2.1.3", "GPT-4", "@alice", "#roadmap", "snake_case"]
-    + ["alice.smith+news@example.com", "src/app.py", "https://docs.example.com/a?b=c", "10:30", "2024-03-15", "O'Neil"]
-    + ["1,000,000", "192.168.0.1", "50%", "k8s", "don't", "rock'n'roll", "état-major", "x86_64"],
-)
+NAMES = """
+    C | C++ | C# | .NET | F# | node.js | 3.11 | v2 | v2.1.3 | GPT-4 | @alice | #roadmap | snake_case | src/app.py | O'Neil
+    | alice.smith+news@example.com | https://docs.example.com/a?b=c | 10:30 | 2024-03-15 | 1,000,000 | 192.168.0.1 | 50%
+    | k8s | don't | rock'n'roll | état-major | x86_64
+"""
+
+
+@pytest.mark.parametrize("name", [name.strip() for name in NAMES.split("|")])
 def test_names_with_signs_are_found(name: str) -> None:
     """Versions, addresses, file names, handles and names with signs are found as they are written."""
     assert share_found(name, f"We said that ({name}), and more.") == 1
@@ -231,27 +233,30 @@ def test_same_in_every_process_and_thread() -> None:
     assert run.stdout.strip() == ascii(expected[0])
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "  ", "…", "👍", "🙏🙏🙏", "ok", "OK!", "Thanks!", "thank you so much", "thank you very much for your help"]
-    + ["hi", "Hello there", "good morning", "yes", "yesss", "no", "nope", "sure, sounds good", "lol", "hahaha", "hmm"]
-    + ["how are you?", "see you tomorrow", "no problem", "got it, thanks", "you're welcome", "bye"]
-    + ["danke", "Vielen Dank!", "guten Morgen", "ja bitte", "tschüss", "merci beaucoup", "bonjour", "d'accord", "de rien"]
-    + ["gracias", "muchas gracias", "buenos días", "hola", "grazie mille", "ciao", "va bene", "obrigado", "bom dia"]
-    + ["dank je wel", "tack så mycket", "hej", "takk", "mange tak", "kiitos", "köszönöm", "dziękuję", "děkuji"]
-    + ["teşekkürler", "mulțumesc", "спасибо", "большое спасибо", "привет", "да", "ευχαριστώ", "شكرا", "תודה", "धन्यवाद"]
-    + ["谢谢", "好的", "你好！", "ありがとうございます", "はい", "了解です", "감사합니다", "네", "ขอบคุณครับ", "สวัสดีค่ะ"],
-)
+SMALL_TALK = """
+    | … | 👍 | 🙏🙏🙏 | ok | OK! | Thanks! | thank you so much | thank you very much for your help | hi | Hello there | good morning
+    | yes | yesss | no | nope | sure, sounds good | lol | hahaha | hmm | how are you? | see you tomorrow | no problem | bye
+    | got it, thanks | you're welcome | danke | Vielen Dank! | guten Morgen | ja bitte | tschüss | merci beaucoup | bonjour
+    | d'accord | de rien | gracias | muchas gracias | buenos días | hola | grazie mille | ciao | va bene | obrigado | bom dia
+    | dank je wel | tack så mycket | hej | takk | mange tak | kiitos | köszönöm | dziękuję | děkuji | teşekkürler | mulțumesc
+    | спасибо | большое спасибо | привет | да | ευχαριστώ | شكرا | תודה | धन्यवाद | 谢谢 | 好的 | 你好！ | ありがとうございます
+    | はい | 了解です | 감사합니다 | 네 | ขอบคุณครับ | สวัสดีค่ะ
+"""
+NOT_SMALL_TALK = """
+    C | 42 | Bern | help | what is my name? | yes, the blue one | thanks, and what about my budget? | 猫 | no, Friday
+    | hi, where did I park? | good restaurants | ok google | danke für den Hinweis mit Postgres | okapi | who is Hi-Lo?
+    | 谢谢，我的猫叫什么 | はい、東京です | да, в пятницу
+"""
+
+
+@pytest.mark.parametrize("text", [text.strip() for text in SMALL_TALK.split("|")])
 def test_small_talk(text: str) -> None:
     """Greetings, thanks, a plain yes or no, laughter and mere signs ask for nothing, in many languages."""
     assert is_small_talk(text)
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["C", "42", "Bern", "help", "what is my name?", "yes, the blue one", "thanks, and what about my budget?", "猫"]
-    + ["no, Friday", "hi, where did I park?", "good restaurants", "ok google", "danke für den Hinweis mit Postgres"]
-    + ["谢谢，我的猫叫什么", "はい、東京です", "да, в пятницу", "okapi", "x" * 500, "yes " * 100 + "Bern", "who is Hi-Lo?"],
+    "text", [*(text.strip() for text in NOT_SMALL_TALK.split("|")), "x" * 500, "yes " * 100 + "Bern"]
 )
 def test_not_small_talk(text: str) -> None:
     """Anything with a word to search for is not small talk."""

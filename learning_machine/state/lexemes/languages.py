@@ -7,13 +7,13 @@ and so do letters and word endings that few languages have. A script that one la
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
+from importlib import import_module
 from itertools import islice
 from threading import Lock
-
-import snowballstemmer
+from typing import Any
 
 from learning_machine.state.lexemes.stop_words import STOP_WORDS
 
@@ -29,7 +29,6 @@ _BY_SCRIPT = (
     ("hindi", re.compile("[\u0900-\u097f]")),
     ("tamil", re.compile("[\u0b80-\u0bff]")),
     ("armenian", re.compile("[\u0530-\u058f]")),
-    ("yiddish", re.compile("[\u0590-\u05ff]")),
 )
 # Languages of a script above that have letters of their own. Ukrainian and Bulgarian are stemmed as Russian: both sides
 # of a comparison are, so what matters is only that their endings are much alike.
@@ -122,14 +121,15 @@ def _by_script(text: str) -> tuple[str, ...]:
 
 
 def _latin(words: Iterable[str]) -> tuple[str, ...]:
-    points: Counter[str] = Counter()
+    points: defaultdict[str, float] = defaultdict(float)
     for word in words:
         for language, worth in _votes(word):
             points[language] += worth
     best = max(points.values(), default=0.0)
     if best < _FEW:
         return ()
-    return tuple(language for language in LATIN if points[language] >= _NEAR * best)
+    near = (language for language in LATIN if points[language] >= _NEAR * best)
+    return tuple(sorted(near, key=lambda language: -points[language]))
 
 
 @lru_cache(maxsize=20_000)
@@ -146,7 +146,7 @@ def _votes(word: str) -> tuple[tuple[str, float], ...]:
     return tuple(votes)
 
 
-_stemmers: dict[str, snowballstemmer.stemmer] = {}
+_stemmers: dict[str, Any] = {}
 _stemming = Lock()  # a stemmer keeps the word it works on in itself
 
 
@@ -155,5 +155,14 @@ def stem(word: str, language: str) -> str:
     """The stem of `word`, which is in lower case; the word itself where stemming would leave nothing."""
     with _stemming:
         if language not in _stemmers:
-            _stemmers[language] = snowballstemmer.stemmer(language)
+            _stemmers[language] = _stemmer(language)
         return str(_stemmers[language].stemWord(word)) or word
+
+
+def _stemmer(language: str) -> Any:
+    """Always the one in Python: if PyStemmer is installed, `snowballstemmer` answers with its, of another version.
+
+    Stems are kept in the database, where every machine must make the same of a word.
+    """
+    module = import_module(f"snowballstemmer.{language}_stemmer")
+    return getattr(module, f"{language.capitalize()}Stemmer")()

@@ -58,9 +58,9 @@ _BESIDE = """
     a again all also am and are as at but do does for from have i i'll i'm in is it it's just let me much my of oh on so
     that that's the then this to too was we will with you your day help info there very now everyone guys team
     auch das der die du es für ich im ihr ist mir mit sehr so und vom von zu hilfe viel dann aber
-    beaucoup pour et je tu vous le la les de c'est très toi aide mucho muchas por para y a tu la el ayuda tanto mille per
-    molto e muito pelo pela ajuda dia tarde noite días tardes noches veel je wel voor de het så mycket för det du большое вам тебе за все помощь çok veľmi
-    mange mnogo nagyon szépen bardzo za moc hodně multe
+    beaucoup pour et je tu vous le la les de c'est très toi aide mucho muchas por para y a tu la el ayuda tanto mille
+    per molto e muito pelo pela ajuda dia tarde noite días tardes noches veel je wel voor de het så mycket för det du
+    большое вам тебе за все помощь çok veľmi mange mnogo nagyon szépen bardzo za moc hodně multe
 """
 # Of scripts without spaces, the longest first.
 _UNSPACED = re.compile(

@@ -5,8 +5,9 @@ from __future__ import annotations
 _LISTS = {
     "english": """
         a about after again all also am an and any are as at be because been before being both but by can can't could did
-        didn't do does doesn't doing don't down each every few for from further had has have having he her here hers him his how i i'd
-        i'll i'm i've if in into is isn't it it's its itself just let's me might more most must my myself no nor not now
+        didn't do does doesn't doing don't down each every few for from further had has have having he her here hers him
+        his how i i'd i'll i'm i've if in into is isn't it it's its itself just let's me might more most must my myself no
+        nor not now
         of off on once only or other our ours out over own same shall she should so some such than that that's the their
         them then there these they this those through to too under until up upon us very was we were what what's when
         where which while who whom whose why will won't with within without would you your yours""",

@@ -274,14 +274,14 @@ create table tombstone (
 
 -- Search, in side tables that can be rebuilt from the ledger at any time. `source` is a learning type, `message`, or
 -- `name` (the names of entities). `weight` is the part of BM25 that depends on the text alone; the empty lexeme stands
--- in every text once, to count them.
+-- in every text once, to count them. The weight lies in the key's index too, so that a word's texts are read in one piece.
 create table posting (
     space  bigint not null references space,
     source text not null,
     lexeme text not null,
     item   bigint not null,
     weight real not null,
-    primary key (space, source, lexeme, item)
+    primary key (space, source, lexeme, item) include (weight)
 );
 create index posting_item on posting (space, source, item);
 
