@@ -21,7 +21,8 @@ from learning_machine.errors import LearningMachineError
 
 #: Ends the names of users and sessions, where an earlier run may have used the plain ones.
 TAG = os.environ.get("LEARNING_MACHINE_DEMO_TAG", "")
-USER = f"alice{TAG}"
+USER, BOB, GROUP = f"alice{TAG}", f"bob{TAG}", f"engineering{TAG}"
+ACTS = ("1", "2", "3")
 COLOURED = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -29,11 +30,11 @@ COLOURED = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ
 
 
 def main() -> int:
-    """Run both acts, each in a process of its own, on a database that begins empty."""
+    """Run the acts, each in a process of its own, on a database that begins empty."""
     title("An agent that learns")
-    say("Act 1 and act 2 run in processes of their own. All they share is a PostgreSQL database on disk.")
+    say("The acts run in processes of their own. All they share is a PostgreSQL database on disk.")
     with home() as settings:
-        for act in ("1", "2"):
+        for act in ACTS:
             ended = subprocess.run([sys.executable, __file__, "--act", act], env=settings, check=False)
             if ended.returncode:
                 say(f"Act {act} ended with code {ended.returncode}.")
@@ -64,9 +65,9 @@ def act_2() -> None:
     """Another day: the agent knows her, and learns that something has changed."""
     title(f"Act 2: another process ({os.getpid()}), another session")
     with agent_and_machine() as (agent, machine):
-        kept = agent.get_state({"configurable": {"thread_id": thread(1)}}).values.get("messages", [])
+        kept = agent.get_state(config(1)).values.get("messages", [])
         say(f"The Postgres checkpointer has kept session 1: {len(kept)} messages. Session 2 begins without them.")
-        answer = talk(agent, 2, "Hello! Where do I live?")
+        answer = answer_of(talk(agent, 2, "Hello! Where do I live?"))
         expect(machine, "answer from what was learned", "London" in answer)
         say("Now Alice says something that contradicts what is known:")
         talk(agent, 2, "I moved from London to Lisbon.")
@@ -79,8 +80,51 @@ def act_2() -> None:
             show_period(row)
         expect(machine, "learn that Alice lives in Lisbon now", in_force(places, "Lisbon"))
         expect(machine, "keep London in the history", closed(places, "London"))
-        answer = talk(agent, 3, "Where do I live?")
+        answer = answer_of(talk(agent, 3, "Where do I live?"))
         expect(machine, "answer with the new value in a third session", "Lisbon" in answer)
+
+
+def act_3() -> None:
+    """What Alice learned helps Bob, once she has agreed that it may."""
+    title(f"Act 3: Alice's insight helps Bob (process {os.getpid()})")
+    from learning_machine import LearnedKnowledgeConfig, LearningMachine, create_learning_agent
+
+    insight = "retry webhooks with exponential backoff"
+    with LearningMachine(learned_knowledge=LearnedKnowledgeConfig(namespace=GROUP)) as machine:
+        agent = create_learning_agent(machine.model, learning=machine)
+        say("What goes into a shared namespace is proposed first. The reply is out before anybody is asked:")
+        result = talk(agent, 4, f"Lesson: {insight}.", groups=(GROUP,))
+        questions = result["__interrupt__"][0].value["action_requests"] if "__interrupt__" in result else []
+        expect(machine, "propose the insight", bool(questions))
+        if questions:
+            print_question(questions[0])
+            expect(machine, "keep what waits from Bob", insight not in asked_by(machine, BOB, groups=(GROUP,)))
+            decide(agent, f"{insight[0].upper()}{insight[1:]}, at most five times.")
+            say("Bob is in the same group, and asks about webhooks. This is what his agent reads:")
+            seen = asked_by(machine, BOB, groups=(GROUP,))
+            print("\n".join(f"    {line}" for line in seen.splitlines() if line.startswith("- ")) + "\n", flush=True)
+            expect(machine, "let Alice's insight help Bob", "at most five times" in seen)
+            expect(machine, "keep it from Carol, who is not in the group", not asked_by(machine, f"carol{TAG}"))
+
+
+def print_question(question: dict[str, Any]) -> None:
+    """What a person judges it by."""
+    say("What Alice is asked:")
+    print("\n".join(f"    {line}" for line in question["description"].splitlines() if line) + "\n", flush=True)
+
+
+def decide(agent: Any, text: str) -> None:
+    """Alice edits what was proposed, and so approves it."""
+    from langgraph.types import Command
+
+    say(f"She edits it before she agrees: {bold(text)}")
+    answer = {"decisions": [{"type": "edit", "edited_action": {"name": "edit", "args": {"content": text}}}]}
+    agent.invoke(Command(resume=answer), config(4), context={"user_id": USER, "groups": (GROUP,)})
+
+
+def asked_by(machine: Any, user: str, **scope: Any) -> str:
+    """What an agent would read when this person asks about webhooks."""
+    return str(machine.build_context(message="How should we retry webhooks?", user_id=user, **scope))
 
 
 def in_force(rows: list[dict[str, Any]], value: str) -> bool:
@@ -116,19 +160,23 @@ def thread(session: int) -> str:
     return f"session-{session}{TAG}"
 
 
-def talk(agent: Any, session: int, text: str) -> str:
+def config(session: int) -> dict[str, Any]:
+    return {"configurable": {"thread_id": thread(session)}}
+
+
+def talk(agent: Any, session: int, text: str, **scope: Any) -> dict[str, Any]:
     """Say something to the agent in this session, and print both sides."""
     print(f"\n  {dim(f'[session {session}]')} alice: {bold(text)}", flush=True)
-    result = agent.invoke(
-        {"messages": [{"role": "user", "content": text}]},
-        {"configurable": {"thread_id": thread(session)}},
-        context={"user_id": USER},
-    )
+    given = {"messages": [{"role": "user", "content": text}]}
+    result: dict[str, Any] = agent.invoke(given, config(session), context={"user_id": USER, **scope})
     recalled = result["learning"]["recalled"].get("user_profile", [])
-    answer = str(result["messages"][-1].text)
     print(dim(f"              recalled: {len(recalled)} about alice"))
-    print(f"  {dim(f'[session {session}]')} agent: {answer}\n", flush=True)
-    return answer
+    print(f"  {dim(f'[session {session}]')} agent: {answer_of(result)}\n", flush=True)
+    return result
+
+
+def answer_of(result: dict[str, Any]) -> str:
+    return str(result["messages"][-1].text)
 
 
 def show(machine: Any) -> None:
@@ -194,7 +242,7 @@ def run(act: str | None) -> int:
     try:
         if act is None:
             return main()
-        act_1() if act == "1" else act_2()
+        {"1": act_1, "2": act_2, "3": act_3}[act]()
     except LearningMachineError as error:
         print(error, file=sys.stderr)
         return 1
@@ -205,5 +253,5 @@ def run(act: str | None) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Watch an agent learn.")
-    parser.add_argument("--act", choices=("1", "2"), help=argparse.SUPPRESS)
+    parser.add_argument("--act", choices=ACTS, help=argparse.SUPPRESS)
     sys.exit(run(parser.parse_args().act))

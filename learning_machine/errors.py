@@ -72,6 +72,10 @@ class WriteFailed(LearningMachineError):
     """The ledger could not be written, so nothing was saved. It is safe to try again."""
 
 
+class ReadElsewhere(WriteFailed):
+    """Another worker read part of this batch. It is safe to try again."""
+
+
 class ExtractionFailed(LearningMachineError):
     """The model gave no answer that could be read as learnings. The batch will be tried again."""
 

@@ -23,7 +23,7 @@ from langgraph.graph.state import CompiledStateGraph
 from psycopg_pool import ConnectionPool
 
 from learning_machine.embeddings import embedding_name, resolve_embeddings
-from learning_machine.errors import ConfigurationError, DatabaseUnavailable
+from learning_machine.errors import ConfigurationError, DatabaseUnavailable, ReadElsewhere
 from learning_machine.graphs.learning import learn_graph, learning_graph
 from learning_machine.jobs import Jobs, Worker, let_go, retry_parked
 from learning_machine.models import resolve_model
@@ -326,7 +326,11 @@ class LearningMachine:
         receipts: list[dict[str, Any]] = []
         read, more = 0, bool(recorded)
         while more:
-            learned = self.learn(*recorded[-1])
+            try:
+                learned = self.learn(*recorded[-1])
+            except ReadElsewhere:
+                # Somebody else learns from this thread just now: what they leave is read next.
+                continue
             receipts += learned["changes"]
             read, more = read + learned["turns"], learned["more"]
             if on_batch is not None:
@@ -338,7 +342,10 @@ class LearningMachine:
         receipts: list[dict[str, Any]] = []
         more = bool(recorded)
         while more:
-            learned = await self.alearn(*recorded[-1])
+            try:
+                learned = await self.alearn(*recorded[-1])
+            except ReadElsewhere:
+                continue
             receipts += learned["changes"]
             more = learned["more"]
         return receipts

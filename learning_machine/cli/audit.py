@@ -34,9 +34,7 @@ def verify(machine: Machine = None, db: Db = None, json: Json = False, debug: De
         for one in report["breaks"]:
             out.print(f"space {one['space']}, change {one['place']}: {one['problem']}", style="red")
         for one in report["strangers"]:
-            out.print(
-                f"space {one['space']}, learning {one['handle']}: no change accounts for what it says", style="red"
-            )
+            out.print(f"space {one['space']}, {one['handle']}: {one['problem']}", style="red")
         verdict = "whole" if report["whole"] else "NOT whole"
         print_note(f"{number_of(report['changes'], 'change')} in {number_of(report['spaces'], 'space')}: {verdict}.")
     if not report["whole"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from learning_machine.state.handles import handle_of
+from learning_machine.state.handles import LEARNING, PROPOSAL, handle_of
 from learning_machine.stores.postgres.database import Access, Database
 
 #: Recomputing every chain may take a while.
@@ -14,12 +14,15 @@ TIMEOUT_MS = 600_000
 def verify(database: Database) -> dict[str, Any]:
     """Recompute all chains: `whole`, how many `changes` in how many `spaces`, and what does not hold.
 
-    `breaks` are rows of a chain that are missing or altered; `strangers` are learnings that no change accounts for.
+    `breaks` are rows of a chain that are missing or altered; `strangers` are learnings and proposals that are not as the
+    chain says, with what is strange about each.
     """
     with database.transaction(Access(admin=True, timeout_ms=TIMEOUT_MS)) as transaction:
         size = transaction.one("audit.size") or {"changes": 0, "spaces": 0}
         breaks = transaction.all("audit.breaks")
         strangers = [
-            {"space": row["space"], "handle": handle_of(row["id"])} for row in transaction.all("audit.strangers")
+            {"space": row["space"], "handle": handle_of(row["id"], letter), "problem": row["problem"]}
+            for query, letter in (("audit.strangers", LEARNING), ("audit.strange_proposals", PROPOSAL))
+            for row in transaction.all(query)
         ]
     return {"whole": not breaks and not strangers, **size, "breaks": breaks, "strangers": strangers}

@@ -178,7 +178,13 @@ class LedgerStore:
         return f"{text}\n{self.config.additional}" if self.config.additional else text
 
     def instructions(self) -> str:
-        return fill(load(self.learning_type), **self.slots())
+        """What the store wants from extraction: the kinds it has, and what goes into each."""
+        try:
+            return fill(load(self.learning_type), **self.slots())
+        except FileNotFoundError:
+            raise ConfigurationError(
+                f"The store {self.learning_type!r} does not say what to extract. Write its `instructions()`, or give its config some."
+            ) from None
 
     def slots(self) -> dict[str, str]:
         """What fills the slots of the instructions."""

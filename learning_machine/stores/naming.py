@@ -48,6 +48,11 @@ class Naming:
             self._renew(ref, row)
         return found.known.id
 
+    def find(self, ref: EntityRef) -> str | None:
+        """The id of the thing meant, if it is known and no other could be meant; nothing is made."""
+        found = resolve(ref, [known(row) for row in self._rows(ref)]) if name_key(ref.name) else None
+        return found.known.id if found is not None and found.known is not None else None
+
     def _taken(self, ref: EntityRef, subject: str) -> str | None:
         """An alias that already names something else with which the thing would be confused from then on."""
         for alias in ref.aliases:

@@ -17,6 +17,7 @@ from learning_machine.state.modes import LearningMode
 from learning_machine.state.proposals import Risk
 from learning_machine.state.scope import Scope
 from learning_machine.stores.deciding import content_key, lock_key, says_the_same
+from learning_machine.stores.naming import Naming
 from learning_machine.stores.postgres.database import Row, Transaction
 from learning_machine.stores.resolving import name_key
 
@@ -125,9 +126,18 @@ class Proposing:
                 "store": change.store,
                 "id": None if isinstance(change, Add) else id_of(change.handle),
                 "slot": change.slot if isinstance(change, Add) else None,
-                "subject": getattr(change, "subject", ""),
+                "subject": self._subject(change, space),
             },
         )
+
+    def _subject(self, change: Change, space: int) -> str | None:
+        """What the change is about, by its id; `None` for a thing that nobody has heard of yet."""
+        if not isinstance(change, Add) or change.about is None:
+            return getattr(change, "subject", "")
+        if change.slot is None:
+            return None
+        place = {"session": self.scope.session_id, "here": []}
+        return Naming(self.transaction, space, change.store, _makes_nothing, place).find(change.about)
 
     def _twin(self, place: Row, key: str, text: str) -> Row | None:
         """A proposal that says the same, pending or rejected; the same words first."""
@@ -179,6 +189,10 @@ class Proposing:
                     "said_at": quote.said_at,
                 },
             )
+
+
+def _makes_nothing(change: Add, space: int) -> None:
+    """A question makes no things."""
 
 
 def anchor_of(quote: Quote | None, source: Any) -> str | None:

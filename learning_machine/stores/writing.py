@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
-from learning_machine.errors import MissingScope, WriteFailed
+from learning_machine.errors import MissingScope, ReadElsewhere
 from learning_machine.state.changes import TRUST, Add, Change, Origin, Quote, Receipt, Refused, Retire, Revise, Status
 from learning_machine.state.entities import EntityRef
 from learning_machine.state.handles import SAID, handle_of, id_of
@@ -171,7 +171,7 @@ class Writing:
         params = {"space": self.own, "turns": list(self.source.reads), "batch": self.source.batch}
         fresh = self.transaction.run("ledger.read", params)
         if 0 < fresh < len(self.source.reads):
-            raise WriteFailed("Another worker read part of this batch. It is safe to try again.")
+            raise ReadElsewhere()
         return fresh > 0
 
     def _stand(self) -> None:

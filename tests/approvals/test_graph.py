@@ -323,7 +323,7 @@ def test_without_a_checkpointer_it_waits(asked: Any, door: Callable[..., Any]) -
 
 def test_inside_a_parent_graph(asked: Any, door: Callable[..., Any]) -> None:
     """As a node of another graph it asks through the parent, and the parent's resume is carried out, once."""
-    found, agent = asked(agent={"checkpointer": None})
+    found, _ = asked()
     builder = StateGraph(MessagesState, context_schema=Scope)
     builder.add_node("learning", found.graph(create_agent(found.model)))
     builder.add_edge(START, "learning")

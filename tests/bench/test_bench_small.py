@@ -203,3 +203,10 @@ def test_a_plan_that_guesses_or_reads_too_much_is_told(bench: Any) -> None:
     ]
     fine = [scan("embedding", "Index Scan embedding_pkey", 900), scan("learning", "Index Scan learning_id", 50)]
     assert broken([*fine, scan("posting", "Index Only Scan posting_pkey", 10_000)], 900) == []
+
+
+@pytest.mark.full
+def test_plans_hold_in_a_larger_database(bench: Any, postgres: str) -> None:
+    """With 60,000 rows no search reads a scope for each candidate, or the vectors of others."""
+    found = bench.scale.run(60_000, rounds=4, dimension=32, server=postgres)
+    assert [one["broken"] for one in (*found["as written"], *found["clustered"])] == [[]] * 6

@@ -24,7 +24,18 @@ from learning_machine.stores.resolving import (
 @pytest.mark.parametrize(
     "names",
     [
-        ("Acme", "ACME", " acme ", "Acme, Inc.", "Acme Inc", "acme-inc", "A.C.M.E.", "Acme GmbH & Co. KG", "Acme S.p.A.", "Acme SpA"),
+        (
+            "Acme",
+            "ACME",
+            " acme ",
+            "Acme, Inc.",
+            "Acme Inc",
+            "acme-inc",
+            "A.C.M.E.",
+            "Acme GmbH & Co. KG",
+            "Acme S.p.A.",
+            "Acme SpA",
+        ),
         ("T-Mobile", "T Mobile", "TMobile", "t‑mobile"),
         ("Node.js", "NodeJS", "node js"),
         ("O'Neil", "O’Neil", "ONeil"),
@@ -67,7 +78,9 @@ def test_accents_may_be_left_out(spelling: str) -> None:
     assert set(lookup_keys(spelling)) & set(index_keys(["Müller"]))
 
 
-@pytest.mark.parametrize(("asked", "known"), [("Lodz", "Łódź"), ("Orsted", "Ørsted"), ("Sao Paulo", "São Paulo"), ("Aero", "Æro")])
+@pytest.mark.parametrize(
+    ("asked", "known"), [("Lodz", "Łódź"), ("Orsted", "Ørsted"), ("Sao Paulo", "São Paulo"), ("Aero", "Æro")]
+)
 def test_letters_without_a_mark(asked: str, known: str) -> None:
     """So do the plain forms of letters that carry no separate mark."""
     assert set(lookup_keys(asked)) & set(index_keys([known]))
@@ -127,7 +140,14 @@ def test_mentioned(text: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("it is always so", "Al"), ("a category", "Cat"), ("C is fine", "C++"), ("we met Möller", "Müller"), ("", "Acme"), ("macmen", "Acme")],
+    [
+        ("it is always so", "Al"),
+        ("a category", "Cat"),
+        ("C is fine", "C++"),
+        ("we met Möller", "Müller"),
+        ("", "Acme"),
+        ("macmen", "Acme"),
+    ],
 )
 def test_not_mentioned(text: str, name: str) -> None:
     """A name inside another word, or with other signs or accents, is not named."""

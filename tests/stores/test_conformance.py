@@ -68,7 +68,12 @@ def test_the_conversation_as_a_store(make_world: Any) -> None:
 
 def test_agentic_stores(make_world: Any) -> None:
     """Stores that learn by tools keep the promises of a store that learns nothing from conversations."""
-    made = {"user_profile": UserProfileConfig, "session_context": SessionContextConfig, "learned_knowledge": LearnedKnowledgeConfig, "entity_memory": EntityMemoryConfig}
+    made = {
+        "user_profile": UserProfileConfig,
+        "session_context": SessionContextConfig,
+        "learned_knowledge": LearnedKnowledgeConfig,
+        "entity_memory": EntityMemoryConfig,
+    }
     world = make_world(**{name: config(mode=LearningMode.AGENTIC) for name, config in made.items()})
     for name in made:
         check_store(lambda name=name: world.machine.stores[name], learns=False).raise_if_failed()
@@ -88,14 +93,21 @@ class TodoStore(LedgerStore):
 
 def test_a_store_on_the_ledger(make_world: Any) -> None:
     """A store of a few lines on the ledger keeps every promise."""
-    world = make_world(model=learns("todo", kind="task"), conversation=False, **dict.fromkeys(BUILT_IN), custom_stores={"my list": TodoStore()})
+    world = make_world(
+        model=learns("todo", kind="task"),
+        conversation=False,
+        **dict.fromkeys(BUILT_IN),
+        custom_stores={"my list": TodoStore()},
+    )
     check_store(lambda: world.machine.stores["todo"]).raise_if_failed()
 
 
 def test_a_store_on_the_ledger_in_a_turn(make_world: Any) -> None:
     """It takes part in the one extraction call, is read with the others, and is told what is known by handles."""
     world = make_world(custom_stores={"my list": TodoStore()})
-    world.teach(change("todo", "Book the ferry", kind="task"), change("user_profile", "Alice", kind="field", name="name"))
+    world.teach(
+        change("todo", "Book the ferry", kind="task"), change("user_profile", "Alice", kind="field", name="name")
+    )
     assert len(world.model.extractions) == 1
     assert "what the user has to do" in world.model.extractions[0][0].text
     [task] = world.recall("")["todo"]
@@ -150,7 +162,9 @@ class Pipeline:
     def build_context(self, data: dict[str, str] | None) -> str:
         if not data:
             return ""
-        return "\n".join(["<sales_pipeline>", *(f"- {deal}: {stage}" for deal, stage in data.items()), "</sales_pipeline>"])
+        return "\n".join(
+            ["<sales_pipeline>", *(f"- {deal}: {stage}" for deal, stage in data.items()), "</sales_pipeline>"]
+        )
 
     def get_tools(self, **context: Any) -> list[Any]:
         def move_deal(deal: str, stage: str) -> str:
@@ -195,7 +209,9 @@ def test_a_store_of_five_functions_in_a_machine(make_world: Any, kind: type[Pipe
     world.teach(text="We may win zebrafish00000001")
     assert world.recall("")["sales_pipeline"] == {"zebrafish00000001": "open"}
     assert "- zebrafish00000001: open" in world.context("")
-    assert "move_deal" in [getattr(tool, "name", getattr(tool, "__name__", "")) for tool in world.machine.get_tools(user_id="alice")]
+    assert "move_deal" in [
+        getattr(tool, "name", getattr(tool, "__name__", "")) for tool in world.machine.get_tools(user_id="alice")
+    ]
     assert "sales_pipeline" not in world.recall("", user=None)
 
 
@@ -236,7 +252,11 @@ class OneDoor(Pipeline):
 
 class Open(Pipeline):
     def recall(self, user_id: str, **context: Any) -> Any:
-        return {word: stage for deals in self.deals.values() for word, stage in deals.items()} if user_id in self.deals or self.met(user_id) else None
+        return (
+            {word: stage for deals in self.deals.values() for word, stage in deals.items()}
+            if user_id in self.deals or self.met(user_id)
+            else None
+        )
 
     def met(self, user_id: str) -> bool:
         return user_id.startswith("user-")
@@ -328,36 +348,116 @@ def said(world: Any, *learned: Extracted, asked: str = "What of bread and boats?
     return str(world.context(asked, session_id="s1"))
 
 
-BREAD = [change("learned_knowledge", f"Bread number {number} needs salt", kind="insight", name=f"B{number}") for number in range(6)]
-BOATS = [change("entity_memory", f"Boat fact {number}", kind="fact", subject=f"Boat{number} (boat)") for number in range(4)]
+BREAD = [
+    change("learned_knowledge", f"Bread number {number} needs salt", kind="insight", name=f"B{number}")
+    for number in range(6)
+]
+BOATS = [
+    change("entity_memory", f"Boat fact {number}", kind="fact", subject=f"Boat{number} (boat)") for number in range(4)
+]
 FIELDS: list[tuple[str, str, Any, Any]] = [
-    ("user_profile", "mode", LearningMode.AGENTIC, lambda world: "update_profile" in [tool.name for tool in world.machine.get_tools()]),
-    ("user_profile", "instructions", "`user_profile`: only shoe sizes.", lambda world: said(world) is not None and "only shoe sizes" in asked_of(world)),
-    ("user_profile", "additional", "Never note ages.", lambda world: said(world) is not None and "\nNever note ages." in asked_of(world)),
-    ("user_profile", "schema", Sailor, lambda world: "- boat: Matilda" in said(world, change("user_profile", "Matilda", kind="field", name="boat")) and "the boat's name" in asked_of(world)),
-    ("user_profile", "max_context_tokens", 20, lambda world: "not shown" in said(world, *(change("user_profile", f"Likes dish {n}", kind="observation") for n in range(9)))),
-    ("session_context", "enable_planning", True, lambda world: "- goal: Sail" in said(world, change("session_context", "Sail", kind="goal"))),
-    ("session_context", "instructions", "`session_context`: one word.", lambda world: said(world) is not None and "one word" in asked_of(world)),
-    ("learned_knowledge", "namespace", "engineering", lambda world: world.machine.stores["learned_knowledge"].namespace == "engineering"),
+    (
+        "user_profile",
+        "mode",
+        LearningMode.AGENTIC,
+        lambda world: "update_profile" in [tool.name for tool in world.machine.get_tools()],
+    ),
+    (
+        "user_profile",
+        "instructions",
+        "`user_profile`: only shoe sizes.",
+        lambda world: said(world) is not None and "only shoe sizes" in asked_of(world),
+    ),
+    (
+        "user_profile",
+        "additional",
+        "Never note ages.",
+        lambda world: said(world) is not None and "\nNever note ages." in asked_of(world),
+    ),
+    (
+        "user_profile",
+        "schema",
+        Sailor,
+        lambda world: (
+            "- boat: Matilda" in said(world, change("user_profile", "Matilda", kind="field", name="boat"))
+            and "the boat's name" in asked_of(world)
+        ),
+    ),
+    ("user_profile", "four_eyes", True, lambda world: "user_profile" in world.machine.parts.proposals.four_eyes),
+    (
+        "user_profile",
+        "max_context_tokens",
+        20,
+        lambda world: (
+            "not shown"
+            in said(world, *(change("user_profile", f"Likes dish {n}", kind="observation") for n in range(9)))
+        ),
+    ),
+    (
+        "session_context",
+        "enable_planning",
+        True,
+        lambda world: "- goal: Sail" in said(world, change("session_context", "Sail", kind="goal")),
+    ),
+    (
+        "session_context",
+        "instructions",
+        "`session_context`: one word.",
+        lambda world: said(world) is not None and "one word" in asked_of(world),
+    ),
+    (
+        "learned_knowledge",
+        "namespace",
+        "engineering",
+        lambda world: world.machine.stores["learned_knowledge"].namespace == "engineering",
+    ),
     ("learned_knowledge", "max_results", 2, lambda world: said(world, *BREAD).count("needs salt") == 2),
-    ("learned_knowledge", "additional", "Only about bread.", lambda world: said(world) is not None and "Only about bread." in asked_of(world)),
+    (
+        "learned_knowledge",
+        "additional",
+        "Only about bread.",
+        lambda world: said(world) is not None and "Only about bread." in asked_of(world),
+    ),
     ("learned_knowledge", "max_context_tokens", 30, lambda world: "not shown" in said(world, *BREAD)),
-    ("entity_memory", "max_entities", 1, lambda world: said(world, *BOATS, asked="Boat1 and Boat2").count("(boat):") == 1),
-    ("entity_memory", "max_results", 1, lambda world: said(world, *BOATS, asked="Which boat fact?").count("Boat fact") == 1),
-    ("entity_memory", "instructions", "`entity_memory`: boats only.", lambda world: said(world) is not None and "boats only" in asked_of(world)),
+    (
+        "entity_memory",
+        "max_entities",
+        1,
+        lambda world: said(world, *BOATS, asked="Boat1 and Boat2").count("(boat):") == 1,
+    ),
+    (
+        "entity_memory",
+        "max_results",
+        1,
+        lambda world: said(world, *BOATS, asked="Which boat fact?").count("Boat fact") == 1,
+    ),
+    (
+        "entity_memory",
+        "instructions",
+        "`entity_memory`: boats only.",
+        lambda world: said(world) is not None and "boats only" in asked_of(world),
+    ),
 ]
 CONFIGS = {
     "user_profile": UserProfileConfig, "session_context": SessionContextConfig, "learned_knowledge": LearnedKnowledgeConfig, "entity_memory": EntityMemoryConfig,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("store", "field", "value", "holds"), FIELDS, ids=lambda value: value if isinstance(value, str) and " " not in value else "")
+@pytest.mark.parametrize(
+    ("store", "field", "value", "holds"),
+    FIELDS,
+    ids=lambda value: value if isinstance(value, str) and " " not in value else "",
+)
 def test_each_config_field_does_something(make_world: Any, store: str, field: str, value: Any, holds: Any) -> None:
     """Every field of every config changes what it says it changes, and nothing without it."""
     assert holds(make_world(conversation=False, **{store: CONFIGS[store](**{field: value})}))
 
 
-@pytest.mark.parametrize(("store", "field", "value", "holds"), FIELDS, ids=lambda value: value if isinstance(value, str) and " " not in value else "")
+@pytest.mark.parametrize(
+    ("store", "field", "value", "holds"),
+    FIELDS,
+    ids=lambda value: value if isinstance(value, str) and " " not in value else "",
+)
 def test_without_the_field_it_does_not(make_world: Any, store: str, field: str, value: Any, holds: Any) -> None:
     """The other way round: with the default, the same check fails."""
     assert not holds(make_world(conversation=False))

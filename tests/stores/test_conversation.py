@@ -20,11 +20,14 @@ def said(*texts: str, at: datetime | None = None, session: str = "x") -> list[An
     extra = {"at": at} if at else {}
     roles = (HumanMessage, AIMessage)
     return [
-        roles[number % 2](text, id=f"{session}-{number}-{text[:20]}", additional_kwargs=extra) for number, text in enumerate(texts)
+        roles[number % 2](text, id=f"{session}-{number}-{text[:20]}", additional_kwargs=extra)
+        for number, text in enumerate(texts)
     ]
 
 
-def tell(world: Any, *texts: str, session: str = "s1", at: datetime | None = None, user: str | None = "alice", **scope: Any) -> None:
+def tell(
+    world: Any, *texts: str, session: str = "s1", at: datetime | None = None, user: str | None = "alice", **scope: Any
+) -> None:
     world.learned = []
     world.machine.process(said(*texts, at=at, session=session), user_id=user, session_id=session, **scope)
 
@@ -41,7 +44,9 @@ def test_what_was_said(world: Any) -> None:
     """Who said what, and on which day, with the answer to a question or the question of an answer."""
     tell(world, "My boat is called Matilda.", "A lovely name for a boat.", at=TODAY - timedelta(days=3))
     day = f"{TODAY - timedelta(days=3):%Y-%m-%d}"
-    [mine, answer] = sorted(world.recall("What is the name of my boat?")["conversation"].passages, key=lambda one: one.role, reverse=True)
+    [mine, answer] = sorted(
+        world.recall("What is the name of my boat?")["conversation"].passages, key=lambda one: one.role, reverse=True
+    )
     assert (mine.role, mine.day, mine.after) == ("user", day, "A lovely name for a boat.")
     assert (answer.role, answer.before) == ("assistant", "My boat is called Matilda.")
     context = world.context("What is the name of my boat?")
@@ -50,7 +55,15 @@ def test_what_was_said(world: Any) -> None:
 
 def test_the_neighbours_help(world: Any) -> None:
     """What stands beside a hit is lent some of its worth, so an answer comes up with its question."""
-    tell(world, "Which port should the ferry leave from?", "Piraeus, at seven.", "Thanks!", "My pleasure.", "And cheese?", "Feta.")
+    tell(
+        world,
+        "Which port should the ferry leave from?",
+        "Piraeus, at seven.",
+        "Thanks!",
+        "My pleasure.",
+        "And cheese?",
+        "Feta.",
+    )
     assert passages(world, "ferry port leave")[0].startswith("Which port")
     assert world.recall("ferry port leave")["conversation"].passages[0].after == "Piraeus, at seven."
 
@@ -59,7 +72,12 @@ def test_private(world: Any) -> None:
     """What somebody said is recalled to them alone, whatever groups they share."""
     tell(world, "The vault code word is heliotrope.", "Noted.", groups=("engineering",))
     assert passages(world, "vault code word", groups=("engineering",), session_id="s2")
-    for user, groups in (("bob", ("engineering",)), ("alice ", ()), (None, ("engineering",)), ("engineering", ("alice",))):
+    for user, groups in (
+        ("bob", ("engineering",)),
+        ("alice ", ()),
+        (None, ("engineering",)),
+        ("engineering", ("alice",)),
+    ):
         assert passages(world, "vault code word heliotrope", user=user, groups=groups) == []
         assert passages(world, "vault code word heliotrope", user=user, groups=groups, session_id="s1") == []
 
@@ -151,7 +169,9 @@ def index_all(world: Any, thread: Any) -> None:
         texts = {(one.id, words.key): words.content for one in unread for words in one.said}
         parts.turns.index(turn["space"], texts, parts.embedder.vectors(list(texts.values())))
         with parts.database.transaction(_access(thread)) as transaction:
-            transaction.run("ledger.read", {"space": turn["space"], "turns": [one.id for one in unread], "batch": turn["id"]})
+            transaction.run(
+                "ledger.read", {"space": turn["space"], "turns": [one.id for one in unread], "batch": turn["id"]}
+            )
 
 
 def _access(thread: Any) -> Any:
@@ -167,7 +187,13 @@ def test_a_time_in_the_question(world: Any) -> None:
     """A time in the message narrows what was said to that time, however much else was said."""
     tell(world, "The budget for boats is 900.", "Noted.", session="old", at=TODAY - timedelta(days=1))
     for number in range(60):
-        tell(world, f"The budget for boats, draft {number}, is under discussion.", "Noted.", session=f"s{number}", at=TODAY - timedelta(days=40 + number))
+        tell(
+            world,
+            f"The budget for boats, draft {number}, is under discussion.",
+            "Noted.",
+            session=f"s{number}",
+            at=TODAY - timedelta(days=40 + number),
+        )
     assert any("900" in one for one in passages(world, "What did I say yesterday about the budget for boats?"))
     assert all("draft" not in one for one in passages(world, "What did I say yesterday about the budget for boats?"))
     assert passages(world, "What did I say about the budget for boats 30 years ago?") == []

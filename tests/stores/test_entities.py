@@ -48,7 +48,9 @@ def statuses(receipts: list[dict[str, Any]]) -> list[str]:
 
 def names(see: Any) -> list[tuple[str, str]]:
     """Every thing there is, with its type."""
-    rows = see("select name, value->>'type' as type from learning where kind = 'entity' and known_to is null and status = 'active'")
+    rows = see(
+        "select name, value->>'type' as type from learning where kind = 'entity' and known_to is null and status = 'active'"
+    )
     return sorted((row["name"], row["type"]) for row in rows)
 
 
@@ -57,7 +59,11 @@ def names(see: Any) -> list[tuple[str, str]]:
 
 def test_facts(world: Any) -> None:
     """What is true of a thing is asked for by its name, oldest first, and of nothing else."""
-    world.teach(fact("Acme (company)", "Uses PostgreSQL"), fact("Acme", "Based in London"), fact("Globex (company)", "Sells shoes"))
+    world.teach(
+        fact("Acme (company)", "Uses PostgreSQL"),
+        fact("Acme", "Based in London"),
+        fact("Globex (company)", "Sells shoes"),
+    )
     assert texts(world.entity_memory.facts("acme inc.", user_id="alice")) == ["Uses PostgreSQL", "Based in London"]
     assert world.entity_memory.facts("Initech", user_id="alice") == []
     assert world.entity_memory.facts("Acme", user_id="bob") == []
@@ -65,18 +71,28 @@ def test_facts(world: Any) -> None:
 
 def test_events(world: Any) -> None:
     """What happened is newest first, and can be narrowed: from a day on, and before a day."""
-    world.teach(event("Acme", "Launched v2", "2026-03-15"), event("Acme", "Raised a round", "2026-01-10"), event("Acme", "Launched v3", "2026-06-01"))
+    world.teach(
+        event("Acme", "Launched v2", "2026-03-15"),
+        event("Acme", "Raised a round", "2026-01-10"),
+        event("Acme", "Launched v3", "2026-06-01"),
+    )
     events = world.entity_memory.events
     assert texts(events("Acme", user_id="alice")) == ["Launched v3", "Launched v2", "Raised a round"]
     assert texts(events("Acme", since="2026-03-15", user_id="alice")) == ["Launched v3", "Launched v2"]
     assert texts(events("Acme", until="2026-03-15", user_id="alice")) == ["Raised a round"]
-    assert texts(events("Acme", since=datetime(2026, 2, 1, tzinfo=UTC), until="2026-06", user_id="alice")) == ["Launched v2"]
+    assert texts(events("Acme", since=datetime(2026, 2, 1, tzinfo=UTC), until="2026-06", user_id="alice")) == [
+        "Launched v2"
+    ]
     assert texts(world.entity_memory.facts("Acme", user_id="alice")) == []
 
 
 def test_relationships(world: Any, see: Any) -> None:
     """A connection is stored once, read from both ends, one hop or more, nearest first; it is said once however often learned."""
-    world.teach(link("Bob (person)", "CEO of", "Acme (company)"), link("Acme", "acquired", "StartupX (company)"), link("StartupX", "based in", "Porto (place)"))
+    world.teach(
+        link("Bob (person)", "CEO of", "Acme (company)"),
+        link("Acme", "acquired", "StartupX (company)"),
+        link("StartupX", "based in", "Porto (place)"),
+    )
     receipts = world.teach(link("BOB", "ceo  of", "ACME Inc."))
     assert statuses(receipts) == ["known"]
     assert see("select count(*) as n from learning where kind = 'relationship'") == [{"n": 3}]
@@ -94,13 +110,21 @@ def test_relationships(world: Any, see: Any) -> None:
 
 def test_a_circle_of_relationships(world: Any) -> None:
     """Connections that lead back to their beginning are told once each."""
-    world.teach(link("A1", "knows", "B1"), link("B1", "knows", "C1"), link("C1", "knows", "A1"), link("A1", "likes", "B1"))
+    world.teach(
+        link("A1", "knows", "B1"), link("B1", "knows", "C1"), link("C1", "knows", "A1"), link("A1", "likes", "B1")
+    )
     assert len(world.entity_memory.neighbours("A1", hops=3, user_id="alice")) == 4
 
 
 def test_no_half_relationships(world: Any) -> None:
     """A connection without a name or another end, or of a thing to itself, is refused with the reason."""
-    receipts = world.teach(link("Bob", "", "Acme"), link("Bob", "CEO of", ""), link("Acme", "owns", "ACME Inc."), fact("", "Nobody's"), fact("!!!", "x"))
+    receipts = world.teach(
+        link("Bob", "", "Acme"),
+        link("Bob", "CEO of", ""),
+        link("Acme", "owns", "ACME Inc."),
+        fact("", "Nobody's"),
+        fact("!!!", "x"),
+    )
     assert statuses(receipts) == ["refused"] * 5
     assert all(receipt["reason"] for receipt in receipts)
 
@@ -123,20 +147,33 @@ def test_what_a_turn_reads(world: Any) -> None:
         event("Acme", "Launched v2", "2026-03-15"), prop("Acme", "plan", "enterprise"),
     )  # fmt: skip
     context = world.context("Tell me about acm")
-    for expected in ("Acme (company), also called ACM:", "- Uses PostgreSQL [k", "- plan: enterprise [k", "Bob — CEO of → Acme [k", "- 2026-03-15: Launched v2 [k"):
+    for expected in (
+        "Acme (company), also called ACM:",
+        "- Uses PostgreSQL [k",
+        "- plan: enterprise [k",
+        "Bob — CEO of → Acme [k",
+        "- 2026-03-15: Launched v2 [k",
+    ):
         assert expected in context
 
 
 def test_two_named_things(world: Any) -> None:
     """A message that names two things gets both, each with its own."""
-    world.teach(fact("Acme (company)", "Uses PostgreSQL"), fact("Globex (company)", "Uses Oracle"), fact("Initech (company)", "Uses DB2"))
+    world.teach(
+        fact("Acme (company)", "Uses PostgreSQL"),
+        fact("Globex (company)", "Uses Oracle"),
+        fact("Initech (company)", "Uses DB2"),
+    )
     entities = world.recall("Compare Acme and Globex")[STORE].entities
-    assert {entity.name: texts(entity.facts) for entity in entities} == {"Acme": ["Uses PostgreSQL"], "Globex": ["Uses Oracle"]}
+    assert {entity.name: texts(entity.facts) for entity in entities} == {
+        "Acme": ["Uses PostgreSQL"],
+        "Globex": ["Uses Oracle"],
+    }
 
 
 @pytest.mark.parametrize("message", ["it is always the same", "all of them", "Alas!", "the medical file"])
 def test_whole_words_only(world: Any, message: str) -> None:
-    """"Al" does not match "always"."""
+    """ "Al" does not match "always"."""
     world.teach(fact("Al (person)", "Lives in Porto"))
     found = world.recall(message).get(STORE)
     assert not found or not found.entities
@@ -155,7 +192,7 @@ def test_found_without_its_name(world: Any) -> None:
 
 
 def test_a_message_names_a_time(world: Any) -> None:
-    """"In March" narrows what happened to March; facts stay."""
+    """ "In March" narrows what happened to March; facts stay."""
     year = datetime.now(UTC).year - 1
     world.teach(
         fact("Acme", "Uses PostgreSQL"), event("Acme", "Launched the spring release", f"{year}-03-15"),
@@ -174,7 +211,9 @@ def test_the_scopes_time_zone(world: Any) -> None:
     """A day said in Auckland is that day there, is shown as that day, and is found by its month there."""
     world.teach(event("Acme", "Opened an office", "2026-03-01"), timezone="Pacific/Auckland")
     events = world.entity_memory.events
-    assert texts(events("Acme", since="2026-03-01", until="2026-04-01", user_id="alice", timezone="Pacific/Auckland")) == ["Opened an office"]
+    assert texts(
+        events("Acme", since="2026-03-01", until="2026-04-01", user_id="alice", timezone="Pacific/Auckland")
+    ) == ["Opened an office"]
     assert "2026-03-01: Opened an office" in world.context("Acme in March 2026?", timezone="Pacific/Auckland")
     assert "Opened" not in world.context("Acme in February 2026?", timezone="Pacific/Auckland")
 
@@ -183,13 +222,17 @@ def test_a_date_nobody_said(world: Any) -> None:
     """An event without a date has none on the page, and is where it was learned in time."""
     world.teach(event("Acme", "Moved house", "some day"))
     assert "- Moved house [k" in world.context("Acme?")
-    assert texts(world.entity_memory.events("Acme", since=datetime(2020, 1, 1, tzinfo=UTC), user_id="alice")) == ["Moved house"]
+    assert texts(world.entity_memory.events("Acme", since=datetime(2020, 1, 1, tzinfo=UTC), user_id="alice")) == [
+        "Moved house"
+    ]
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("other", ["ACME", "acme", "Acme Inc.", "Acme, Inc", "A.C.M.E.", "Acme GmbH", "ac-me", "Acme (company)"])
+@pytest.mark.parametrize(
+    "other", ["ACME", "acme", "Acme Inc.", "Acme, Inc", "A.C.M.E.", "Acme GmbH", "ac-me", "Acme (company)"]
+)
 def test_names_merge(world: Any, see: Any, other: str) -> None:
     """Case, spaces, punctuation, legal suffixes and a type said later make no second thing."""
     world.teach(fact("Acme", "One"))
@@ -198,7 +241,9 @@ def test_names_merge(world: Any, see: Any, other: str) -> None:
     assert texts(world.entity_memory.facts("Acme", user_id="alice")) == ["One", "Two"]
 
 
-@pytest.mark.parametrize("pair", [("C", "C++"), ("C++", "C#"), ("C", "C#"), ("Müller", "Möller"), ("Acme", "Acme Labs")])
+@pytest.mark.parametrize(
+    "pair", [("C", "C++"), ("C++", "C#"), ("C", "C#"), ("Müller", "Möller"), ("Acme", "Acme Labs")]
+)
 def test_names_stay_apart(world: Any, see: Any, pair: tuple[str, str]) -> None:
     """C, C++ and C# are three, Müller and Möller two."""
     world.teach(fact(pair[0], "One"), fact(pair[1], "Two"))
@@ -231,7 +276,9 @@ def test_one_name_two_types(world: Any, see: Any) -> None:
     world.teach(fact("Mercury (company)", "Makes boats"))
     receipts = world.teach(fact("Mercury", "Is hot"), link("Bob", "works at", "Mercury"))
     assert statuses(receipts) == ["refused", "refused"]
-    assert all("Mercury (planet)" in receipt["reason"] and "Mercury (company)" in receipt["reason"] for receipt in receipts)
+    assert all(
+        "Mercury (planet)" in receipt["reason"] and "Mercury (company)" in receipt["reason"] for receipt in receipts
+    )
     with pytest.raises(InvalidInput, match=r"Mercury \(company\).*type in parentheses"):
         world.entity_memory.facts("Mercury", user_id="alice")
     assert texts(world.entity_memory.facts("Mercury (planet)", user_id="alice")) == ["Has no moon"]
@@ -255,11 +302,19 @@ def test_a_placeholder_becomes_what_it_is(world: Any, see: Any) -> None:
 def test_aliases(world: Any, see: Any) -> None:
     """Another name finds the same thing; each new one is added to those before, and the first stays the name."""
     world.teach(fact("International Business Machines (company)", "Sells mainframes"))
-    assert statuses(world.teach(alias("International Business Machines", "IBM"), alias("International Business Machines", "Big Blue"))) == ["saved", "saved"]
+    assert statuses(
+        world.teach(
+            alias("International Business Machines", "IBM"), alias("International Business Machines", "Big Blue")
+        )
+    ) == ["saved", "saved"]
     assert statuses(world.teach(alias("IBM", "I.B.M."), alias("IBM", "Big Blue"))) == ["known", "known"]
     world.teach(fact("Big Blue", "Sells Watson"))
     entity = world.entity_memory.entity("ibm", user_id="alice")
-    assert (entity.name, entity.type, entity.aliases) == ("International Business Machines", "company", ("IBM", "Big Blue"))
+    assert (entity.name, entity.type, entity.aliases) == (
+        "International Business Machines",
+        "company",
+        ("IBM", "Big Blue"),
+    )
     assert texts(entity.facts) == ["Sells mainframes", "Sells Watson"]
     assert "Sells Watson" in world.context("What does IBM sell?")
     assert len(names(see)) == 1
@@ -304,7 +359,9 @@ def test_known_in_two_namespaces(make_world: Any) -> None:
     assert texts(facts("Acme", user_id="alice", groups=("engineering",))) == ["Pays late", "Uses PostgreSQL"]
     assert texts(facts("Acme", user_id="alice")) == ["Pays late"]
     assert texts(facts("Acme", user_id="bob", groups=("engineering",))) == ["Uses PostgreSQL"]
-    assert [entity.namespace for entity in world.entity_memory.entities("Acme", user_id="alice", groups=("engineering",))] == ["user", "engineering"]
+    assert [
+        entity.namespace for entity in world.entity_memory.entities("Acme", user_id="alice", groups=("engineering",))
+    ] == ["user", "engineering"]
 
 
 def test_a_type_that_only_one_namespace_knows(make_world: Any) -> None:
@@ -312,7 +369,10 @@ def test_a_type_that_only_one_namespace_knows(make_world: Any) -> None:
     world = make_world(entity_memory=EntityMemoryConfig(mode="background"))
     world.teach(fact("Acme", "Pays late"))
     world.teach(fact("Acme (company)", "Uses Go"), user="bob", groups=("engineering",), namespace="engineering")
-    assert texts(world.entity_memory.facts("Acme", user_id="alice", groups=("engineering",))) == ["Pays late", "Uses Go"]
+    assert texts(world.entity_memory.facts("Acme", user_id="alice", groups=("engineering",))) == [
+        "Pays late",
+        "Uses Go",
+    ]
 
 
 def test_a_store_asked_first(make_world: Any) -> None:
@@ -340,8 +400,14 @@ def test_twenty_learn_of_the_same_thing(world: Any, see: Any) -> None:
 
     with ThreadPoolExecutor(20) as threads:
         assert set(threads.map(learn, range(20))) == {"saved"}
-    assert names(see) == [("Acme", "company")] or [name.lower() for name, _ in names(see)] == ["acme"] or len(names(see)) == 1
-    assert sorted(texts(store.facts("Acme", user_id="alice"))) == sorted(f"Fact number {number}" for number in range(20))
+    assert (
+        names(see) == [("Acme", "company")]
+        or [name.lower() for name, _ in names(see)] == ["acme"]
+        or len(names(see)) == 1
+    )
+    assert sorted(texts(store.facts("Acme", user_id="alice"))) == sorted(
+        f"Fact number {number}" for number in range(20)
+    )
 
 
 def test_a_branch_left_behind(world: Any, thread: Any) -> None:
@@ -397,14 +463,23 @@ def test_evidence_of_a_name(world: Any, see: Any) -> None:
     from learning_machine.state.scope import Scope
 
     ref = store_ref("Acme")
-    changes = [store.fact(ref, "Uses PostgreSQL", "uses PostgreSQL"), store.named(type(ref)("Acme", "", ("The Anvil Shop",)), "which we call the anvil shop")]
+    changes = [
+        store.fact(ref, "Uses PostgreSQL", "uses PostgreSQL"),
+        store.named(type(ref)("Acme", "", ("The Anvil Shop",)), "which we call the anvil shop"),
+    ]
     store.ledger.write(changes, scope=Scope(user_id="alice"), source=Source(said=said))
-    assert [row["quote"] for row in see("select quote from evidence order by id")] == ["uses PostgreSQL", "which we call the anvil shop"]
+    assert [row["quote"] for row in see("select quote from evidence order by id")] == [
+        "uses PostgreSQL",
+        "which we call the anvil shop",
+    ]
 
 
 def test_many_facts(world: Any) -> None:
     """Of a thing of which much is known a turn reads the newest, and says how many more there are."""
-    world.teach(*(fact("Acme", f"Fact number {number}") for number in range(30)), *(event("Acme", f"Event {number}", f"2026-01-{number + 1:02}") for number in range(25)))
+    world.teach(
+        *(fact("Acme", f"Fact number {number}") for number in range(30)),
+        *(event("Acme", f"Event {number}", f"2026-01-{number + 1:02}") for number in range(25)),
+    )
     context = world.context("Tell me about Acme")
     assert "Fact number 29" in context
     assert "Fact number 3 " not in context

@@ -35,7 +35,12 @@ def titles(world: Any, message: str, **scope: Any) -> list[str]:
 
 
 def texts(see: Any) -> list[str]:
-    return [row["text"] for row in see(f"select text from learning where store = '{STORE}' and known_to is null and status = 'active' order by id")]
+    return [
+        row["text"]
+        for row in see(
+            f"select text from learning where store = '{STORE}' and known_to is null and status = 'active' order by id"
+        )
+    ]
 
 
 # --- what an insight is -----------------------------------------------------------------------------------------------
@@ -44,20 +49,29 @@ def texts(see: Any) -> list[str]:
 def test_an_insight(world: Any) -> None:
     """An insight has a title, the learning, where it applies and tags; the agent reads it with its handle."""
     store = world.learned_knowledge
-    made = store.insight("Webhook retries", "Retry webhooks with jitter.", context="payment providers", tags=("webhooks", "http"))
+    made = store.insight(
+        "Webhook retries", "Retry webhooks with jitter.", context="payment providers", tags=("webhooks", "http")
+    )
     assert store.ledger.write([made], scope=Scope(user_id="alice"), source=Source())[0].status == "saved"
     [one] = world.recall("How do I retry webhooks?")[STORE].insights
     assert (one.title, one.learning, one.context, one.tags, one.namespace) == (
         "Webhook retries", "Retry webhooks with jitter.", "payment providers", ("webhooks", "http"), "user",
     )  # fmt: skip
-    assert f"- Webhook retries: Retry webhooks with jitter. (applies to: payment providers) [{one.handle}]" in world.context("How do I retry webhooks?")
+    assert (
+        f"- Webhook retries: Retry webhooks with jitter. (applies to: payment providers) [{one.handle}]"
+        in world.context("How do I retry webhooks?")
+    )
 
 
-@pytest.mark.parametrize("message", ["webhooks", "How should a WEBHOOK be retried?", "payment providers?", "what about resilience?"])
+@pytest.mark.parametrize(
+    "message", ["webhooks", "How should a WEBHOOK be retried?", "payment providers?", "what about resilience?"]
+)
 def test_found_by_words(world: Any, message: str) -> None:
     """An insight is found by the words of its title, text, context and tags, whatever their form."""
     store = world.learned_knowledge
-    made = store.insight("Webhook retries", "Retry them with jitter.", context="payment providers", tags=("resilience",))
+    made = store.insight(
+        "Webhook retries", "Retry them with jitter.", context="payment providers", tags=("resilience",)
+    )
     store.ledger.write([made], scope=Scope(user_id="alice"), source=Source())
     assert titles(world, message) == ["Webhook retries"]
 
@@ -93,7 +107,9 @@ def test_without_embeddings(make_world: Any) -> None:
 
 def test_the_same_title(world: Any, see: Any) -> None:
     """The same title with another text is another learning."""
-    receipts = world.teach(insight("Deploys", "Never deploy on Fridays."), insight("Deploys", "Announce every rollout in the channel."))
+    receipts = world.teach(
+        insight("Deploys", "Never deploy on Fridays."), insight("Deploys", "Announce every rollout in the channel.")
+    )
     assert statuses(receipts) == ["saved", "saved"]
     assert len(texts(see)) == 2
 
@@ -160,7 +176,9 @@ def test_kept_apart(world: Any, see: Any, one: str, other: str) -> None:
 def test_recognised_by_meaning(world: Any, see: Any) -> None:
     """Synonyms do not make a second learning."""
     world.teach(insight("Cars", "A quick car purchase needs a doctor of engines nearby"))
-    assert statuses(world.teach(insight("Cars", "A rapid automobile acquire needs a physician of engines nearby"))) == ["known"]
+    assert statuses(world.teach(insight("Cars", "A rapid automobile acquire needs a physician of engines nearby"))) == [
+        "known"
+    ]
 
 
 @pytest.mark.parametrize("meaning", [None, 0.95])
@@ -173,7 +191,12 @@ def test_nothing_says_nothing(meaning: float | None) -> None:
 
 def test_recognised_among_many(world: Any, see: Any) -> None:
     """A twin is found among hundreds that share its common words."""
-    world.teach(*(insight(f"Rule {number}", f"The team of service{number} should always use the queue{number} for its work") for number in range(150)))
+    world.teach(
+        *(
+            insight(f"Rule {number}", f"The team of service{number} should always use the queue{number} for its work")
+            for number in range(150)
+        )
+    )
     twin = "The team of service77 should always use the queue77 for its work!"
     assert statuses(world.teach(insight("Another", twin))) == ["known"]
     assert len(texts(see)) == 150
@@ -183,14 +206,20 @@ def test_evidence_of_both(make_world: Any, see: Any) -> None:
     """A shared insight that two people had has the words of both behind it, and each can read only their own."""
     world = make_world(learned_knowledge=SHARED)
     alice, bob = "we learned to retry webhooks with jitter", "always retry the webhooks, with jitter"
-    world.teach(insight("Webhooks", "Retry webhooks with jitter.", quote=alice), text=f"Yesterday {alice}!", groups=TEAM)
-    receipts = world.teach(insight("Hooks", "Retry the webhooks with jitter", quote=bob), text=f"So: {bob}", user="bob", groups=TEAM)
+    world.teach(
+        insight("Webhooks", "Retry webhooks with jitter.", quote=alice), text=f"Yesterday {alice}!", groups=TEAM
+    )
+    receipts = world.teach(
+        insight("Hooks", "Retry the webhooks with jitter", quote=bob), text=f"So: {bob}", user="bob", groups=TEAM
+    )
     assert statuses(receipts) == ["known"]
     assert texts(see) == ["Retry webhooks with jitter."]
     assert sorted(row["quote"] for row in see("select quote from evidence")) == sorted([alice, bob])
 
     def quotes(user: str) -> list[str]:
-        return [quote for row in world.machine.history(store=STORE, user_id=user, groups=TEAM) for quote in row["quotes"]]
+        return [
+            quote for row in world.machine.history(store=STORE, user_id=user, groups=TEAM) for quote in row["quotes"]
+        ]
 
     assert (quotes("alice"), quotes("bob"), quotes("carol")) == ([alice], [bob], [])
     assert alice not in world.context("How do I retry webhooks?", user="bob", groups=TEAM)
@@ -200,7 +229,11 @@ def test_twenty_at_once(make_world: Any, see: Any) -> None:
     """Twenty people who have the same insight at the same time, each in their own words, make one."""
     world = make_world(learned_knowledge=SHARED)
     store = world.learned_knowledge
-    forms = ("Retry webhooks with exponential backoff and jitter.", "Retry webhooks with jitter and exponential backoff", "retry webhooks, with exponential backoff and jitter!")
+    forms = (
+        "Retry webhooks with exponential backoff and jitter.",
+        "Retry webhooks with jitter and exponential backoff",
+        "retry webhooks, with exponential backoff and jitter!",
+    )
 
     def learn(number: int) -> str:
         quote = f"I am number {number}"
@@ -237,7 +270,9 @@ def test_put_otherwise_on_a_branch_left_behind(world: Any, thread: Any) -> None:
     store = world.learned_knowledge
 
     def write(line: list[str], change: Any) -> Any:
-        return store.ledger.write([change], scope=thread.scope, source=Source(machine="default", here=line, anchor=line[-1]))[0]
+        return store.ledger.write(
+            [change], scope=thread.scope, source=Source(machine="default", here=line, anchor=line[-1])
+        )[0]
 
     first = thread.turn([], "u1", "a1")
     held = write(first, store.insight("Webhooks", "Retry webhooks with jitter."))
@@ -246,6 +281,10 @@ def test_put_otherwise_on_a_branch_left_behind(world: Any, thread: Any) -> None:
     one = ExtractedChange(action="revise", handle=held.handle, value="Retry webhooks with patience.")
     assert write(other, store.revise(one, item)[0]).status == "saved"
     thread.turn(first, "u3", "a3")
-    assert [one.learning for one in world.recall("how to retry webhooks")[STORE].insights] == ["Retry webhooks with jitter."]
+    assert [one.learning for one in world.recall("how to retry webhooks")[STORE].insights] == [
+        "Retry webhooks with jitter."
+    ]
     there = Standing(machine="default", here=tuple(other), question=store.question("how to retry webhooks"))
-    assert [one.learning for one in store.recall(user_id="alice", session_id="s1", standing=there).insights] == ["Retry webhooks with patience."]
+    assert [one.learning for one in store.recall(user_id="alice", session_id="s1", standing=there).insights] == [
+        "Retry webhooks with patience."
+    ]

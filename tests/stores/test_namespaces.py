@@ -54,7 +54,10 @@ def test_every_argument_takes_three_forms(make_world: Any, form: Any) -> None:
         "entity_memory": EntityMemoryConfig(max_entities=3),
     }
     if form == "store":
-        made |= {"learned_knowledge": LearnedKnowledgeStore(made["learned_knowledge"]), "entity_memory": EntityMemoryStore()}  # type: ignore[dict-item]
+        made |= {
+            "learned_knowledge": LearnedKnowledgeStore(made["learned_knowledge"]),
+            "entity_memory": EntityMemoryStore(),
+        }  # type: ignore[dict-item]
     world = make_world(**(dict.fromkeys(STORES, True) if form is True else made))
     world.teach(
         change("user_profile", "Alice", kind="field", name="name"),
@@ -63,7 +66,13 @@ def test_every_argument_takes_three_forms(make_world: Any, form: Any) -> None:
         change("entity_memory", "Sends webhooks", kind="fact", subject="Acme (company)"),
     )
     context = world.context("How does Acme retry webhooks?", session_id="s1")
-    for expected in ("name: Alice", "They talk about webhooks.", "Retry webhooks with jitter.", "Acme (company):", "Sends webhooks"):
+    for expected in (
+        "name: Alice",
+        "They talk about webhooks.",
+        "Retry webhooks with jitter.",
+        "Acme (company):",
+        "Sends webhooks",
+    ):
         assert expected in context
     assert set(STORES) <= set(world.machine.stores.types)
 
@@ -91,7 +100,9 @@ def test_sharing_asks_first(namespace: str, place: str) -> None:
 
     def machine(**options: Any) -> LearningMachine:
         config = {"namespace": namespace, **options} if place == "store" else options
-        return LearningMachine(learned_knowledge=LearnedKnowledgeConfig(**config), namespace=namespace if place == "machine" else None)
+        return LearningMachine(
+            learned_knowledge=LearnedKnowledgeConfig(**config), namespace=namespace if place == "machine" else None
+        )
 
     assert machine().stores["learned_knowledge"].mode is LearningMode.PROPOSE
     assert machine(mode=BACKGROUND).stores["learned_knowledge"].mode is BACKGROUND
@@ -106,9 +117,14 @@ def test_the_machines_namespace(make_world: Any, see: Any) -> None:
         entity_memory=EntityMemoryConfig(mode=BACKGROUND, namespace="global"),
     )
     world.teach(
-        change("user_profile", "Alice", kind="field", name="name"), insight(), change("entity_memory", "Sells anvils", kind="fact", subject="Acme"), groups=TEAM
+        change("user_profile", "Alice", kind="field", name="name"),
+        insight(),
+        change("entity_memory", "Sells anvils", kind="fact", subject="Acme"),
+        groups=TEAM,
     )
-    rows = see("select l.store, s.kind, s.grp from learning l join space s on s.id = l.space where l.kind <> 'entity' order by l.store")
+    rows = see(
+        "select l.store, s.kind, s.grp from learning l join space s on s.id = l.space where l.kind <> 'entity' order by l.store"
+    )
     assert [(row["store"], row["kind"], row["grp"]) for row in rows] == [
         ("entity_memory", "global", None),
         ("learned_knowledge", "group", "engineering"),
@@ -145,7 +161,12 @@ def test_a_group_that_looks_like_something_else(make_world: Any) -> None:
         assert knows(world, "bob", groups=(name,)), name
         assert not knows(world, "bob", groups=others), name
         [item] = world.recall(ASKED, user="bob", groups=(name,))["learned_knowledge"].items
-        world.teach(change("learned_knowledge", action="retire", handle=item.handle), groups=(name,), text=ASKED, session_id=f"{name} 2")
+        world.teach(
+            change("learned_knowledge", action="retire", handle=item.handle),
+            groups=(name,),
+            text=ASKED,
+            session_id=f"{name} 2",
+        )
 
 
 def test_everyone(make_world: Any) -> None:
@@ -170,12 +191,19 @@ def test_reading_all_at_once(make_world: Any) -> None:
     world = make_world(learned_knowledge=LearnedKnowledgeConfig(mode=BACKGROUND))
     groups = ("engineering", "design")
     for namespace in ("user", "engineering", "design", "global"):
-        receipt = world.teach(insight(f"Retry webhooks of the {namespace} kind with jitter"), namespace=namespace, groups=groups, session_id=namespace)[0]
+        receipt = world.teach(
+            insight(f"Retry webhooks of the {namespace} kind with jitter"),
+            namespace=namespace,
+            groups=groups,
+            session_id=namespace,
+        )[0]
         assert receipt["status"] == "saved"
     found = world.recall(ASKED, groups=groups)["learned_knowledge"].insights
     assert {one.namespace for one in found} == {"user", "engineering", "design", "global"}
     assert all(one.namespace in one.learning for one in found)
-    assert {one.namespace for one in world.recall(ASKED, user="bob", groups=("design",))["learned_knowledge"].insights} == {"design", "global"}
+    assert {
+        one.namespace for one in world.recall(ASKED, user="bob", groups=("design",))["learned_knowledge"].insights
+    } == {"design", "global"}
 
 
 # --- where to write ---------------------------------------------------------------------------------------------------
@@ -214,10 +242,17 @@ def test_anothers_learning_by_its_handle(make_world: Any, see: Any) -> None:
     world.teach(insight(), groups=TEAM)
     [item] = world.recall(ASKED, groups=TEAM)["learned_knowledge"].items
     for action, value in (("retire", None), ("revise", "Never retry.")):
-        [receipt] = world.teach(change("learned_knowledge", value, action=action, handle=item.handle), user="carol", session_id=action)
+        [receipt] = world.teach(
+            change("learned_knowledge", value, action=action, handle=item.handle), user="carol", session_id=action
+        )
         assert receipt["status"] in ("refused", "saved")
     assert knows(world, "bob", groups=TEAM)
-    assert [row["text"] for row in see("select text from learning where known_to is null and status = 'active' and kind = 'insight' order by id limit 1")] == ["Retry webhooks with jitter."]
+    assert [
+        row["text"]
+        for row in see(
+            "select text from learning where known_to is null and status = 'active' and kind = 'insight' order by id limit 1"
+        )
+    ] == ["Retry webhooks with jitter."]
 
 
 def test_another_persons_claim_waits(make_world: Any) -> None:

@@ -91,15 +91,38 @@ def test_words_of_any_language(polyglot: Any, language: str, asked: str) -> None
     assert found(polyglot, asked)[:1] == [TEXTS[language]]
 
 
-@pytest.mark.parametrize("message", ["name", "content", "value text", "kind", "insight", "learned_knowledge", "user", "active", "handle id store"])
+@pytest.mark.parametrize(
+    "message",
+    ["name", "content", "value text", "kind", "insight", "learned_knowledge", "user", "active", "handle id store"],
+)
 def test_storage_words(world: Any, message: str) -> None:
     """The words that storage uses match nothing by themselves."""
-    world.teach(insight("Bread needs salt", "Baking"), change("entity_memory", "Sells anvils", kind="fact", subject="Acme (company)"))
+    world.teach(
+        insight("Bread needs salt", "Baking"),
+        change("entity_memory", "Sells anvils", kind="fact", subject="Acme (company)"),
+    )
     data = world.recall(message)
     assert not {STORE, "entity_memory"} & set(data)
 
 
-@pytest.mark.parametrize("message", ["%", "%%", "_", "100%", "'; drop table learning; --", '"quoted', "a:*", "&|!()", "\\", "$1 %s %(x)s {}", "\x00", "*", "<->"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "%",
+        "%%",
+        "_",
+        "100%",
+        "'; drop table learning; --",
+        '"quoted',
+        "a:*",
+        "&|!()",
+        "\\",
+        "$1 %s %(x)s {}",
+        "\x00",
+        "*",
+        "<->",
+    ],
+)
 def test_signs_are_plain(world: Any, message: str) -> None:
     """No sign is an operator: it neither matches everything nor breaks anything."""
     world.teach(insight("Bread needs salt"), insight("Give 100% of customers a receipt"))
@@ -114,11 +137,15 @@ def test_a_percentage(world: Any) -> None:
     assert found(world, "what must stay at 15%?")[:1] == ["Keep 15% of the disk free"]
 
 
-@pytest.mark.parametrize("message", ["thanks", "ok", "danke", "谢谢", "👍", "Hello!", "yes please", "gracias", "   ", "..."])
+@pytest.mark.parametrize(
+    "message", ["thanks", "ok", "danke", "谢谢", "👍", "Hello!", "yes please", "gracias", "   ", "..."]
+)
 def test_small_talk(world: Any, message: str) -> None:
     """Small talk searches nothing, embeds nothing, and leaves what stands standing."""
     world.teach(
-        change("user_profile", "Alice", kind="field", name="name"), change("session_context", "Of bread.", kind="summary"), insight("Thanks are ok, danke")
+        change("user_profile", "Alice", kind="field", name="name"),
+        change("session_context", "Of bread.", kind="summary"),
+        insight("Thanks are ok, danke"),
     )
     world.embeddings.calls.clear()
     assert set(world.recall(message, session_id="s1")) == {"user_profile", "session_context"}
@@ -134,7 +161,10 @@ def test_a_long_message(world: Any) -> None:
 
 def test_the_best_first(world: Any) -> None:
     """What fits best comes first, and no more than the config says."""
-    world.teach(*(insight(f"Bread of kind {number} needs flour") for number in range(12)), insight("Bread needs salt, and salt needs bread"))
+    world.teach(
+        *(insight(f"Bread of kind {number} needs flour") for number in range(12)),
+        insight("Bread needs salt, and salt needs bread"),
+    )
     assert found(world, "bread and salt")[0] == "Bread needs salt, and salt needs bread"
     assert len(found(world, "bread and salt")) <= LearnedKnowledgeConfig().max_results
 
@@ -157,7 +187,9 @@ def crowd(server: Any) -> Iterator[tuple[Database, psycopg.Connection[Any], np.n
         superuser.execute("create database found template template_learning")
     generator = np.random.default_rng(7)
     centres = generator.normal(size=(40, DIMENSION))
-    vectors = centres[generator.integers(0, 40, PEOPLE * EACH)] + 0.3 * generator.normal(size=(PEOPLE * EACH, DIMENSION))
+    vectors = centres[generator.integers(0, 40, PEOPLE * EACH)] + 0.3 * generator.normal(
+        size=(PEOPLE * EACH, DIMENSION)
+    )
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = vectors.astype(np.float16).astype(np.float64)
     with psycopg.connect(server.url_for("found"), autocommit=True, row_factory=dict_row) as connection:
@@ -171,7 +203,9 @@ def crowd(server: Any) -> Iterator[tuple[Database, psycopg.Connection[Any], np.n
 
 def fill(connection: psycopg.Connection[Any], vectors: np.ndarray) -> None:
     connection.execute("insert into embedding_model (name, dimension, active) values ('test', %s, true)", (DIMENSION,))
-    connection.execute("insert into space (kind, owner) select 'user', 'user' || n from generate_series(0, %s) n", (PEOPLE - 1,))
+    connection.execute(
+        "insert into space (kind, owner) select 'user', 'user' || n from generate_series(0, %s) n", (PEOPLE - 1,)
+    )
     connection.execute(
         """insert into learning (space, store, kind, slot, name, text, found_by, content_key, origin, trust, status, batch)
            select s.id, 'learned_knowledge', 'insight', '=' || s.owner || n, 'rule ' || n, 'common rule number' || n, 'x', s.owner || n, 'user', 60, 'active', %s
@@ -232,7 +266,9 @@ def test_exact_by_words(crowd: tuple[Database, Any, np.ndarray]) -> None:
 def test_no_table_is_read_whole(crowd: tuple[Database, Any, np.ndarray], by: str) -> None:
     """A search in a small scope reads learnings, words and vectors by their indexes, never all of them."""
     database, _, vectors = crowd
-    question = Question.of("common number7") if by == "words" else Question(vector=as_text(vectors[0]), model=1, text="x")
+    question = (
+        Question.of("common number7") if by == "words" else Question(vector=as_text(vectors[0]), model=1, text="x")
+    )
     where = Scope(user_id="user3")
     params = search_params(STORE, where, Standing(question=question), question)
     with database.transaction(access_of(where)) as transaction:
@@ -268,13 +304,19 @@ def test_nothing_is_crowded_out(crowd: tuple[Database, Any, np.ndarray]) -> None
     near = [f"rule {place}" for place in order[:-3]]
     space = connection.execute("select id from space where owner = 'user99'").fetchone()["id"]
     with connection.transaction(force_rollback=False):
-        connection.execute("update learning set abandoned_at = now() where space = %s and name = any (%s)", (space, near))
+        connection.execute(
+            "update learning set abandoned_at = now() where space = %s and name = any (%s)", (space, near)
+        )
     try:
         connection.execute("alter table learning disable trigger keep_learning")
-        connection.execute("update learning set session = 's', anchor = 'a' where space = %s and name = any (%s)", (space, near))
+        connection.execute(
+            "update learning set session = 's', anchor = 'a' where space = %s and name = any (%s)", (space, near)
+        )
         for question in (Question(vector=as_text(asked), model=1, text="x"), Question.of("common")):
             rows = ask(database, "user99", question)
             assert {int(row["name"].removeprefix("rule ")) for row in rows} == far
     finally:
-        connection.execute("update learning set session = null, anchor = null, abandoned_at = null where space = %s", (space,))
+        connection.execute(
+            "update learning set session = null, anchor = null, abandoned_at = null where space = %s", (space,)
+        )
         connection.execute("alter table learning enable trigger keep_learning")

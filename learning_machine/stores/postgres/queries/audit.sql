@@ -19,13 +19,65 @@ select space, place, problem from (
 where problem is not null order by space, place limit 100;
 
 -- name: strangers
--- Learnings that no row of the chain accounts for, or that say something else than it does.
-select l.space, l.id from learning l
-where not exists (
-    select from change c
-    where c.space = l.space and c.learning = l.id and c.action in ('save', 'retire', 'challenge')
-      and (c.after is null or (c.after ->> 'text' = l.text and c.after ->> 'content_key' = l.content_key and c.after ->> 'slot' = l.slot)))
-order by l.space, l.id limit 100;
+-- What stands in the ledger and is not what the chain says: learnings that no change accounts for, that say something else,
+-- were closed or opened again behind the gate, or are gone. Where a payload was erased, what it said is not compared.
+select * from (
+    select l.space, l.id, 'no change accounts for what it says' as problem from learning l
+    where not exists (
+        select from change c
+        where c.space = l.space and c.learning = l.id and c.action in ('save', 'retire', 'challenge')
+          and (c.salt is null or (
+              c.after @> jsonb_build_object(
+                  'store', l.store, 'kind', l.kind, 'subject', l.subject, 'slot', l.slot, 'name', l.name, 'target', l.target, 'text', l.text,
+                  'found_by', l.found_by, 'content_key', l.content_key, 'origin', l.origin, 'trust', l.trust, 'session', l.session,
+                  'turn', l.turn, 'anchor', l.anchor, 'actor', l.actor, 'agent', l.agent, 'batch', l.batch, 'supersedes', l.supersedes)
+              and c.after -> 'value' = coalesce(l.value, 'null')
+              and (c.after ->> 'known_from')::timestamptz = l.known_from
+              and (c.after ->> 'status' = l.status or exists (
+                  select from change d where d.space = l.space and d.learning = l.id and d.place > c.place and d.action <> 'approved')))))
+    union all
+    select l.space, l.id, 'no change accounts for its end' from learning l
+    where l.known_to is not null
+      and not exists (
+          select from change c
+          where c.space = l.space and c.learning = l.superseded_by and (c.salt is null or c.before ->> 'id' = l.id::text))
+      and not exists (
+          select from change c
+          where c.space = l.space and c.learning = l.id and c.action not in ('save', 'retire', 'challenge', 'approved'))
+    union all
+    select l.space, l.id, 'it was replaced, and stands again' from change c
+    join learning l on l.space = c.space and l.id::text = c.before ->> 'id'
+    where c.action in ('save', 'retire') and l.known_to is null
+    union all
+    select c.space, c.learning, 'it is gone' from change c
+    where c.action in ('save', 'retire', 'challenge') and c.salt is not null
+      and not exists (select from learning l where l.space = c.space and l.id = c.learning)) as found
+order by space, id limit 100;
+
+-- name: strange_proposals
+-- The same of proposals: decided without a decision on record, decided on record and not so in the queue, altered, or gone.
+select * from (
+    select p.space, p.id, 'no change accounts for what it says' as problem from proposal p
+    where p.shown ->> 'text' is distinct from coalesce(p.change ->> 'text', '')
+       or not exists (
+           select from change c
+           where c.space = p.space and c.proposal = p.id and c.action = 'propose'
+             and (c.salt is null or (c.after ->> 'text' = p.shown ->> 'text' and c.after ->> 'name' = p.shown ->> 'name')))
+    union all
+    select p.space, p.id, 'no change accounts for its decision' from proposal p
+    where p.status in ('approved', 'rejected')
+      and not exists (
+          select from change c
+          where c.space = p.space and c.proposal = p.id and c.action = p.status and c.actor is not distinct from p.decided_by
+            and c.learning is not distinct from p.learning)
+    union all
+    select c.space, c.proposal, 'it was decided otherwise' from change c join proposal p on p.space = c.space and p.id = c.proposal
+    where c.action in ('approved', 'rejected') and c.action <> p.status
+    union all
+    select c.space, c.proposal, 'it is gone' from change c
+    where c.action = 'propose' and c.salt is not null
+      and not exists (select from proposal p where p.space = c.space and p.id = c.proposal)) as found
+order by space, id limit 100;
 
 -- name: size
 select count(*) as changes, count(distinct space) as spaces from change;
