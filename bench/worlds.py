@@ -64,9 +64,9 @@ class World:
 
 def world_of(size: int, seed: int = 7) -> World:
     """A world of exactly so many learnings: things with their facts and events for the most part, and as many messages."""
-    made, draw = World(), random.Random(seed)
+    made, draw, names = World(), random.Random(seed), set[str]()
     while (left := size - made.size) > 0:
-        made.things.append(_thing(draw, made.things, min(left, 5)))
+        made.things.append(_thing(draw, made.things, min(left, 5), names))
         if size - made.size > 2:
             made.insights += [_insight(draw), _insight(draw)]
         if size - made.size > 0 and len(made.observations) < MOST_OBSERVATIONS:
@@ -91,12 +91,14 @@ def messages_for(world: World) -> dict[str, str]:
     }
 
 
-def _thing(draw: random.Random, others: Sequence[Thing], size: int) -> Thing:
+def _thing(draw: random.Random, others: Sequence[Thing], size: int, names: set[str]) -> Thing:
     kinds = ("fact", "event", "fact", "link")[: size - 1]
     link = ((draw.choice(_RELATIONS), draw.choice(others).name),) if "link" in kinds and others else ()
     facts = tuple(_sentence(draw, 9) for _ in range(kinds.count("fact") + (kinds.count("link") - len(link))))
     events = ((START + timedelta(hours=draw.randrange(8_000)), _sentence(draw, 8)),) if "event" in kinds else ()
-    return Thing(_name(draw), draw.choice(_TYPES), facts, events, link)
+    name = next(one for one in iter(lambda: _name(draw), "") if one not in names)
+    names.add(name)
+    return Thing(name, draw.choice(_TYPES), facts, events, link)
 
 
 def _insight(draw: random.Random) -> tuple[str, str]:

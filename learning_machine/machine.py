@@ -45,7 +45,7 @@ from learning_machine.stores.indexing import Question
 from learning_machine.stores.ledger import Ledger
 from learning_machine.stores.ledger_store import LedgerStore
 from learning_machine.stores.postgres import queue
-from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.database import Access, Database, check_schema
 from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.proposals import ProposalQueue, Reviewers, check_reviewers
 from learning_machine.stores.protocol import Standing
@@ -116,7 +116,7 @@ class LearningMachine:
                 f'keep_messages={keep_messages!r} is not known. Use "forever", "until_learned" or a number of days.'
             )
         self.name, self.background, self.auto_migrate = name, background, auto_migrate
-        self._db, self._model, self._schema = db, model, schema
+        self._db, self._model, self._schema = db, model, check_schema(schema)
         self._resolved: BaseChatModel | None = None
         self._embedded: Any = None
         self._ready = False

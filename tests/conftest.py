@@ -36,6 +36,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     embedded = start(Path(tmp_path_factory.mktemp("postgres")))
     admin = embedded.url_for("postgres")
     with psycopg.connect(admin, autocommit=True) as connection:
+        # What a test wrote need not survive a power cut.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"alter system set {setting} = off")  # type: ignore[arg-type]
+        connection.execute("select pg_reload_conf()")
         connection.execute("create database template_learning")
     database = Database(embedded.url_for("template_learning"))
     prepare(database)

@@ -199,12 +199,28 @@ def _queue(machine: LearningMachine) -> Iterator[Check]:
         yield Check("queue", "warning", f"{said}; the oldest has waited {_span(waited)}", remedy)
     else:
         yield Check("queue", "ok", said)
+    yield from _limits(machine)
     kinds = failing(machine.parts)
     parked, retried = _listed(kinds, parked=True), _listed(kinds, parked=False)
     if parked:
         yield Check("parked", "warning", f"given up: {parked}", f"Mend the cause, then run {_RETRY}.")
     if retried:
         yield Check("failing", "warning", f"will be tried again: {retried}", "Look at the worker's log lines.")
+
+
+def _limits(machine: LearningMachine) -> Iterator[Check]:
+    """What learning may spend an hour, and whether it has: then what is queued waits, and nothing has failed."""
+    spending = machine.parts.spending
+    if not spending.limits:
+        return
+    spent, limits = spending.last_hour(), spending.limits
+    told = [("calls", limits.max_calls), ("tokens", limits.max_tokens)]
+    said = ", ".join(f"{spent[name]:,} of {most:,} {name}" for name, most in told if most is not None) + " this hour"
+    if not limits.is_spent(spent["calls"], spent["tokens"]):
+        yield Check("limits", "ok", said)
+        return
+    wait = f"; what is queued waits {_span(float(spent['frees_in'] or 0))}" if spent["frees_in"] else ""
+    yield Check("limits", "warning", f"{said}{wait}", "Raise max_calls= or max_tokens= of the machine, or wait.")
 
 
 def _listed(kinds: list[dict[str, Any]], *, parked: bool) -> str:

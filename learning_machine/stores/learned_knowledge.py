@@ -21,6 +21,8 @@ from learning_machine.stores.tools import knowledge_tools
 INSIGHT = "insight"
 #: How many of the best by words, and by meaning, are looked at.
 CANDIDATES = 50
+#: A scope with more vectors of a source than this is searched by the index, if there is one; see `build_index`.
+EXACT_UP_TO = 30_000
 
 
 class LearnedKnowledgeStore(LedgerStore):
@@ -108,5 +110,6 @@ def search_params(
         "since": period.since,
         "until": period.until,
         "candidates": CANDIDATES,
+        "exact_up_to": EXACT_UP_TO,
         **question.params(),
     }

@@ -16,7 +16,6 @@ from learning_machine.stores.postgres.database import Access
 from learning_machine.testing import ScriptedModel, change
 
 GROUPS = ("engineering",)
-TRUST = "alter table {} disable trigger all"
 
 
 @pytest.fixture
@@ -70,7 +69,8 @@ def test_the_application_cannot_rewrite_it(kept: LearningMachine, statement: str
 
 
 TAMPERING = {
-    "alter a payload": "update change set after = jsonb_set(after, '{text}', '\"Never retry.\"') where action = 'save' and place = 2",
+    "alter a payload": "update change set after = jsonb_set(after, '{text}', '\"Never retry.\"') "
+    "where action = 'save' and place = 2",
     "alter what was before": "update change set before = '{}' where id = (select min(id) from change where action = 'approved')",
     "alter who decided": "update change set actor = 'eve' where id = (select min(id) from change where action = 'approved')",
     "alter when": "update change set at = at - interval '1 day' where id = (select min(id) from change)",
@@ -89,7 +89,8 @@ TAMPERING = {
     "a learning's trust": "update learning set trust = 70, origin = 'reviewer' where store = 'user_profile'",
     "a learning's name": "update learning set name = 'x' where id = (select min(id) from learning)",
     "a learning's status": "update learning set status = 'retired' where known_to is null and store = 'user_profile'",
-    "a learning opened again": "update learning set status = 'challenge', known_to = null, superseded_by = null where known_to is not null",
+    "a learning opened again": "update learning set status = 'challenge', known_to = null, superseded_by = null "
+    "where known_to is not null",
     "a learning closed": "update learning set known_to = now() where store = 'learned_knowledge'",
     "a learning moved": "update learning set space = (select space from learning where store = 'user_profile' limit 1), slot = 'x' "
     "where id = (select min(id) from learning where store = 'learned_knowledge')",

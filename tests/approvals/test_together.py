@@ -7,10 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from langchain_core.messages import AIMessage, HumanMessage
-from scenes import insight
 
-from learning_machine import EntityMemoryConfig, LearningMode, UserProfileConfig
+from learning_machine import LearningMode
+from learning_machine.stores.ledger import Ledger
+from learning_machine.stores.naming import Naming
 from learning_machine.testing import ScriptedModel, change
 
 GROUPS = ("engineering",)
@@ -40,8 +42,8 @@ def test_two_reviewers_at_once(proposing: Any, sql: Any) -> None:
         state(found, f"Rule {number}.", "alice")
     for one in found.proposals.list():
         receipts = at_once(
-            lambda: found.proposals.approve(one.handle, by="carol")[0],
-            lambda: found.proposals.reject(one.handle, by="dan")[0],
+            lambda handle=one.handle: found.proposals.approve(handle, by="carol")[0],
+            lambda handle=one.handle: found.proposals.reject(handle, by="dan")[0],
         )
         reasons = [receipt.reason for receipt in receipts]
         assert reasons in (["", "already approved by carol"], ["already rejected by dan", "rejected"])
@@ -59,7 +61,6 @@ def test_twenty_who_propose_the_same(proposing: Any, sql: Any) -> None:
     (one,) = found.proposals.list()
     assert one.supporters == 20
     assert len(sql("select distinct space from evidence")) == 20
-    assert found.usage.failures == {}
 
 
 def test_proposing_while_it_is_decided(proposing: Any) -> None:
@@ -79,26 +80,29 @@ def test_proposing_while_it_is_decided(proposing: Any) -> None:
     assert found.verify_audit()["whole"]
 
 
-def test_mixed_modes_do_not_block_each_other(machine: Any, sql: Any) -> None:
-    """Threads of one user that propose in one store and write in two others finish without a deadlock."""
-    learned = [
-        change("user_profile", "Alice", kind="field", name="name"),
-        change("entity_memory", "Acme ships late.", kind="fact", subject="Acme (company)"),
-        change("entity_memory", "Bolt ships early.", kind="fact", subject="Bolt (company)"),
-        insight("Retry webhooks."),
-    ]
-    model = ScriptedModel(learns=lambda new: learned if len(new[0]["text"]) % 2 else learned[::-1])
-    found = machine(
-        model,
-        user_profile=UserProfileConfig(mode=LearningMode.BACKGROUND),
-        entity_memory=EntityMemoryConfig(mode=LearningMode.BACKGROUND),
-        learned_knowledge=True,
-        namespace="engineering",
-        conversation=False,
-    )
-    before = sql("select deadlocks from pg_stat_database where datname = current_database()")
-    at_once(*(lambda n=n: [state(found, "x" * n, "alice", f"{n} {m}") for m in range(3)] for n in range(1, 9)))
-    assert sql("select deadlocks from pg_stat_database where datname = current_database()") == before
-    assert found.usage.failures == {}
-    assert found.recall(user_id="alice")["user_profile"].name == "Alice"
-    assert len(found.proposals.list()) == 1
+def test_who_names_things_and_who_does_not_wait_in_no_circle(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that made a thing and goes on to a slot, and one that has the slot and goes on to the record, both finish."""
+    name = change("user_profile", "Alice", kind="field", name="name")
+    thing = change("entity_memory", "It ships late.", kind="fact", subject="Acme (company)")
+    model = ScriptedModel(learns=lambda new: [thing, name] if "things" in new[0]["text"] else [name])
+    found = machine(model, user_profile=True, entity_memory=True, conversation=False)
+    named, tried_again = threading.Event(), threading.Event()
+    find = Naming.subject
+
+    def slowly(naming: Naming, ref: Any) -> Any:
+        subject = find(naming, ref)
+        named.set()
+        # Time for the other one to come as far as it can.
+        tried_again.wait(0.4)
+        return subject
+
+    monkeypatch.setattr(Naming, "subject", slowly)
+    monkeypatch.setattr(Ledger, "_second_try", lambda *_: tried_again.set() or [])
+
+    def second() -> Any:
+        assert named.wait(20)
+        return state(found, "only a name", "alice", "two")
+
+    receipts = at_once(lambda: state(found, "things", "alice", "one"), second)
+    assert not tried_again.is_set()
+    assert [one["status"] for some in receipts for one in some] == ["saved", "saved", "known"]

@@ -98,7 +98,7 @@ def test_the_users_word_is_not_overruled_by_a_guess(machine: Any, thread: Any, s
     assert found.recall(**ALICE)["user_profile"].name == "Alice"
 
 
-def test_receipts_are_true(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_receipts_are_true(machine: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """Known, unknown field, unknown handle, replaced, taken away: the model is told each as it is."""
     turns = [
         calls(("update_profile", {"field": "role", "value": "engineer"})),
@@ -114,7 +114,7 @@ def test_receipts_are_true(machine: Any, thread: Any, say: Any, door: Callable[.
     model = ScriptedModel(answers=[answer for turn in turns for answer in (turn, "ok")])
     found = machine(model, **BY_TOOLS)
     agent = create_learning_agent(model, learning=found)
-    said = [told(door(agent, say("forget it"), thread(f"t{n}"), context=ALICE)) for n in range(len(turns))]
+    said = [told(either(agent, say("forget it"), thread(f"t{n}"), context=ALICE)) for n in range(len(turns))]
     assert said[0] == ["saved as k1"]
     assert said[1][0] == "already known as k1"
     assert said[1][1].startswith("refused: there is no field 'shoe_size'; fields are name,")
@@ -125,7 +125,7 @@ def test_receipts_are_true(machine: Any, thread: Any, say: Any, door: Callable[.
     assert found.recall(**ALICE).get("user_profile") is None
 
 
-def test_forget_takes_it_away(machine: Any, thread: Any, say: Any, seen: Any, door: Callable[..., Any]) -> None:
+def test_forget_takes_it_away(machine: Any, thread: Any, say: Any, seen: Any, either: Callable[..., Any]) -> None:
     """After `forget` the next turn's context no longer holds the thing; history does."""
     model = ScriptedModel(
         answers=[
@@ -138,11 +138,11 @@ def test_forget_takes_it_away(machine: Any, thread: Any, say: Any, seen: Any, do
     )
     found = machine(model, **BY_TOOLS)
     agent = create_learning_agent(model, learning=found)
-    door(agent, say("I like jazz"), thread("t1"), context=ALICE)
-    result = door(agent, say("forget that I like jazz"), thread("t2"), context=ALICE)
+    either(agent, say("I like jazz"), thread("t1"), context=ALICE)
+    result = either(agent, say("forget that I like jazz"), thread("t2"), context=ALICE)
     assert "Likes jazz [k1]" in seen(model)
     assert told(result) == ["saved as k2, replaces k1"]
-    door(agent, say("hello"), thread("t3"), context=ALICE)
+    either(agent, say("hello"), thread("t3"), context=ALICE)
     assert "jazz" not in seen(model)
     assert "Likes jazz" in [row["text"] for row in found.history(**ALICE)]
 
@@ -164,7 +164,7 @@ def test_a_database_that_refuses_is_told_to_the_model(
     assert found.recall(**ALICE) == {}
 
 
-def test_no_user_is_refused_in_words(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_no_user_is_refused_in_words(machine: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """Without a user a profile tool refuses, and says why; the session's tools work."""
     model = ScriptedModel(
         answers=[
@@ -176,7 +176,7 @@ def test_no_user_is_refused_in_words(machine: Any, thread: Any, say: Any, door: 
     )
     found = machine(model, **BY_TOOLS)
     agent = create_learning_agent(model, learning=found)
-    receipts = told(door(agent, say("hi"), thread("t1")))
+    receipts = told(either(agent, say("hi"), thread("t1")))
     assert receipts[0].startswith("refused:")
     assert receipts[1] == "saved as k1"
     assert found.recall(session_id="t1")["session_context"].summary == "Small talk."
@@ -208,28 +208,30 @@ def test_a_compiled_agent_cannot_be_given_tools(machine: Any) -> None:
         found.graph(create_agent(ScriptedModel()))
 
 
-def test_unbound_tools_read_the_scope_of_the_run(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_unbound_tools_read_the_scope_of_the_run(
+    machine: Any, thread: Any, say: Any, either: Callable[..., Any]
+) -> None:
     """Tools of `get_tools()` in an agent people already have write for whoever's run it is."""
     model = ScriptedModel(answers=[calls(("remember", {"text": "Likes jazz", "quote": "I like jazz"})), "ok"] * 2)
     found = machine(model, user_profile=UserProfileConfig(mode=LearningMode.AGENTIC))
     agent = create_agent(model, found.get_tools())
-    assert told(door(agent, say("I like jazz"), thread("t1"), context=ALICE)) == ["saved as k1"]
+    assert told(either(agent, say("I like jazz"), thread("t1"), context=ALICE)) == ["saved as k1"]
     rows = found.history(**ALICE)
     assert [(row["text"], row["origin"]) for row in rows] == [("Likes jazz", "user")]
     assert found.recall(user_id="bob") == {}
 
 
-def test_learn_false_refuses_tools_too(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_learn_false_refuses_tools_too(machine: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """In a turn with `learn=False` a tool writes nothing and says so."""
     model = ScriptedModel(answers=[calls(("remember", {"text": "Likes jazz"})), "ok"])
     found = machine(model, **BY_TOOLS)
     agent = create_learning_agent(model, learning=found)
-    result = door(agent, say("I like jazz"), thread("t1"), context={**ALICE, "learn": False})
+    result = either(agent, say("I like jazz"), thread("t1"), context={**ALICE, "learn": False})
     assert told(result) == ["refused: nothing is kept of this conversation"]
     assert found.history(**ALICE) == []
 
 
-def test_a_tool_call_belongs_to_its_branch(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_a_tool_call_belongs_to_its_branch(machine: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """What a tool wrote in a turn that is left behind does not hold on the branch that goes on without it."""
     model = ScriptedModel(
         answers=[
@@ -243,12 +245,12 @@ def test_a_tool_call_belongs_to_its_branch(machine: Any, thread: Any, say: Any, 
     )
     found = machine(model, **BY_TOOLS)
     agent = create_learning_agent(model, learning=found)
-    door(agent, say("hi"), thread("t1"), context=ALICE)
+    either(agent, say("hi"), thread("t1"), context=ALICE)
     before = agent.get_state(thread("t1")).config
-    door(agent, say("jazz"), thread("t1"), context=ALICE)
+    either(agent, say("jazz"), thread("t1"), context=ALICE)
     left = agent.get_state(thread("t1")).config
-    door(agent, say("chess"), before, context=ALICE)
-    door(agent, say("and?"), thread("t1"), context=ALICE)
+    either(agent, say("chess"), before, context=ALICE)
+    either(agent, say("and?"), thread("t1"), context=ALICE)
     assert "About chess." in model.calls[-1][0].text
     assert "About jazz." not in model.calls[-1][0].text
     back = agent.invoke(say("back to jazz"), left, context=ALICE)
@@ -256,7 +258,7 @@ def test_a_tool_call_belongs_to_its_branch(machine: Any, thread: Any, say: Any, 
     assert "About chess." not in back["learning"]["context"]
 
 
-def test_a_step_is_revised_on_an_older_branch(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_a_step_is_revised_on_an_older_branch(machine: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """On a fork from an older checkpoint a tool finds the steps as they were there."""
     model = ScriptedModel(
         answers=[
@@ -270,10 +272,10 @@ def test_a_step_is_revised_on_an_older_branch(machine: Any, thread: Any, say: An
     )
     found = machine(model, **BY_TOOLS)
     agent = create_learning_agent(model, learning=found)
-    door(agent, say("plan"), thread("t1"), context=ALICE)
+    either(agent, say("plan"), thread("t1"), context=ALICE)
     before = agent.get_state(thread("t1")).config
-    door(agent, say("done"), thread("t1"), context=ALICE)
-    result = door(agent, say("doing it"), before, context=ALICE)
+    either(agent, say("done"), thread("t1"), context=ALICE)
+    result = either(agent, say("doing it"), before, context=ALICE)
     assert told(result)[-1].startswith("saved as k3")
     assert [(step.text, step.status) for step in steps(found, agent, thread("t1"))] == [("train", "doing")]
 

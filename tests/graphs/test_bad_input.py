@@ -30,29 +30,29 @@ def read_in(model: ScriptedModel) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t", "\u200b"], ids=["empty", "space", "newline", "zero width"])
-def test_an_empty_message_is_answered(text: str, bare: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_an_empty_message_is_answered(text: str, bare: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """A message without words gets its answer, and does not hold up the next."""
     _, found, agent = bare
-    assert door(agent, say(text), thread("t1"), context=ALICE)["messages"][-1].text == "ok"
-    assert door(agent, say("hello"), thread("t1"), context=ALICE)["messages"][-1].text == "ok"
+    assert either(agent, say(text), thread("t1"), context=ALICE)["messages"][-1].text == "ok"
+    assert either(agent, say("hello"), thread("t1"), context=ALICE)["messages"][-1].text == "ok"
     assert found.flush()
     assert found.usage.failures == {}
 
 
-def test_no_messages_at_all_behave_as_without_learning(bare: Any, thread: Any, door: Callable[..., Any]) -> None:
+def test_no_messages_at_all_behave_as_without_learning(bare: Any, thread: Any, either: Callable[..., Any]) -> None:
     """An empty list of messages reaches the agent as it is."""
     model, found, agent = bare
-    assert door(agent, {"messages": []}, thread("t1"), context=ALICE)["messages"][-1].text == "ok"
+    assert either(agent, {"messages": []}, thread("t1"), context=ALICE)["messages"][-1].text == "ok"
     assert found.flush()
     assert found.usage.failures == {}
     assert len(model.calls) == 1
 
 
-def test_a_megabyte_is_recorded_and_read_in_part(bare: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_a_megabyte_is_recorded_and_read_in_part(bare: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """A message of 1 MB is answered and kept; the extraction is shown its beginning, and that it goes on."""
     model, found, agent = bare
     text = "I'm Alice. " + "word " * 200_000
-    assert door(agent, say(text), thread("t1"), context=ALICE)["messages"][-1].text == "ok"
+    assert either(agent, say(text), thread("t1"), context=ALICE)["messages"][-1].text == "ok"
     assert found.flush()
     assert found.usage.failures == {}
     (_, shown), _ = read_in(model)
@@ -77,29 +77,29 @@ def test_a_megabyte_is_recorded_and_read_in_part(bare: Any, thread: Any, say: An
     ids=["NUL", "surrogate", "escape", "sql", "tags", "scripts"],
 )
 def test_no_text_breaks_the_loop(
-    text: str, kept: str, machine: Any, thread: Any, say: Any, seen: Any, door: Callable[..., Any]
+    text: str, kept: str, machine: Any, thread: Any, say: Any, seen: Any, either: Callable[..., Any]
 ) -> None:
     """What Postgres cannot hold is replaced, everything else is kept as it is, and shown as data."""
     learned = [{"action": "add", "store": "user_profile", "kind": "observation", "value": text, "quote": text}]
     model = ScriptedModel(learns=[learned])
     found = machine(model)
     agent = create_learning_agent(model, learning=found, checkpointer=None)
-    assert door(agent, say(text), thread("t1"), context=ALICE)["messages"][-1].text == "ok"
+    assert either(agent, say(text), thread("t1"), context=ALICE)["messages"][-1].text == "ok"
     assert found.flush()
     assert read_in(model)[0] == ("user", kept)
     assert found.recall(**ALICE)["user_profile"].observations == (kept,)
-    door(agent, say("hello"), thread("t2"), context=ALICE)
+    either(agent, say("hello"), thread("t2"), context=ALICE)
     assert seen(model).count("</learnings>") == 1
     assert found.flush()
     assert found.usage.failures == {}
 
 
-def test_of_images_the_text_is_read(bare: Any, thread: Any, door: Callable[..., Any]) -> None:
+def test_of_images_the_text_is_read(bare: Any, thread: Any, either: Callable[..., Any]) -> None:
     """Of a message with an image the words are learned from; of one with only an image nothing, and no bytes are stored."""
     model, found, agent = bare
     both = HumanMessage([{"type": "text", "text": "This is my cat."}, IMAGE])
-    door(agent, {"messages": [both]}, thread("t1"), context=ALICE)
-    door(agent, {"messages": [HumanMessage([IMAGE])]}, thread("t2"), context=ALICE)
+    either(agent, {"messages": [both]}, thread("t1"), context=ALICE)
+    either(agent, {"messages": [HumanMessage([IMAGE])]}, thread("t2"), context=ALICE)
     assert found.flush()
     assert ("user", "This is my cat.") in read_in(model)
     assert all(text in ("This is my cat.", "ok") for _, text in read_in(model))
@@ -108,7 +108,7 @@ def test_of_images_the_text_is_read(bare: Any, thread: Any, door: Callable[..., 
     assert not any("base64" in row["content"] for row in rows)
 
 
-def test_system_and_tool_messages_are_no_evidence(bare: Any, thread: Any, door: Callable[..., Any]) -> None:
+def test_system_and_tool_messages_are_no_evidence(bare: Any, thread: Any, either: Callable[..., Any]) -> None:
     """What a caller brings along besides the user's and the assistant's words is not learned from."""
     model, found, agent = bare
     call = AIMessage("", tool_calls=[{"name": "look", "args": {"q": "user"}, "id": "c1"}])
@@ -120,43 +120,43 @@ def test_system_and_tool_messages_are_no_evidence(bare: Any, thread: Any, door: 
         AIMessage("I looked."),
         HumanMessage("I'm Alice."),
     ]
-    door(agent, {"messages": messages}, thread("t1"), context=ALICE)
+    either(agent, {"messages": messages}, thread("t1"), context=ALICE)
     assert found.flush()
     assert "Mallory" not in str([messages[-1].text for messages in model.extractions])
     assert read_in(model)[-2:] == [("user", "I'm Alice."), ("assistant", "ok")]
 
 
-def test_messages_in_every_form_are_taken(bare: Any, thread: Any, door: Callable[..., Any]) -> None:
+def test_messages_in_every_form_are_taken(bare: Any, thread: Any, either: Callable[..., Any]) -> None:
     """A string, a pair, an OpenAI dict and a message object are all the same to the loop."""
     model, found, agent = bare
     forms: list[Any] = ["one", [("user", "two")], [{"role": "user", "content": "three"}], HumanMessage("four")]
     for number, form in enumerate(forms):
-        door(agent, {"messages": form}, thread(f"t{number}"), context=ALICE)
+        either(agent, {"messages": form}, thread(f"t{number}"), context=ALICE)
     assert found.flush()
     assert {text for role, text in read_in(model) if role == "user"} == {"one", "two", "three", "four"}
 
 
 def test_several_messages_of_one_turn_belong_together(
-    bare: Any, thread: Any, say: Any, door: Callable[..., Any]
+    bare: Any, thread: Any, say: Any, either: Callable[..., Any]
 ) -> None:
     """Two user messages before one answer are one turn."""
     model, found, agent = bare
-    door(agent, say("I'm Alice.", "I bake."), thread("t1"), context=ALICE)
+    either(agent, say("I'm Alice.", "I bake."), thread("t1"), context=ALICE)
     assert found.flush()
     assert len(model.extractions) == 1
     assert [text for _, text in read_in(model)] == ["I'm Alice.", "I bake.", "ok"]
 
 
-def test_the_same_words_twice_are_two_messages(bare: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_the_same_words_twice_are_two_messages(bare: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """A user who says the same thing in two turns has said it twice."""
     model, found, agent = bare
     for _ in range(2):
-        door(agent, say("I'm Alice."), thread("t1"), context=ALICE)
+        either(agent, say("I'm Alice."), thread("t1"), context=ALICE)
         assert found.flush()
     assert [text for role, text in read_in(model) if role == "user"] == ["I'm Alice.", "I'm Alice."]
 
 
-def test_an_answer_without_words_is_no_turn(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_an_answer_without_words_is_no_turn(machine: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """An answer of nothing but an unfinished tool call records no turn, and the words are offered with the next."""
 
     def book(place: str) -> str:
@@ -167,12 +167,14 @@ def test_an_answer_without_words_is_no_turn(machine: Any, thread: Any, say: Any,
     model = ScriptedModel(answers=[call, "done", "ok"])
     found = machine(model)
     agent = create_learning_agent(model, [book], learning=found, middleware=[], interrupt_after=None)
-    door(agent, say("Book Rome"), thread("t1"), context=ALICE)
+    either(agent, say("Book Rome"), thread("t1"), context=ALICE)
     assert found.flush()
     assert [text for role, text in read_in(model) if role == "user"] == ["Book Rome"]
 
 
-def test_unreasonable_context_keys_travel_along(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_unreasonable_context_keys_travel_along(
+    machine: Any, thread: Any, say: Any, either: Callable[..., Any]
+) -> None:
     """Extra keys of the context, nested ones too, break nothing and are not lost to the stores that name them."""
     heard: list[Any] = []
 
@@ -194,6 +196,6 @@ def test_unreasonable_context_keys_travel_along(machine: Any, thread: Any, say: 
     found = machine(ScriptedModel(), custom_stores={"ear": Ear()})
     agent = create_learning_agent(ScriptedModel(), learning=found)
     project = {"name": "Apollo", "tags": ["a", "b"], "deep": {"er": 1}}
-    door(agent, say("hello"), thread("t1"), context={"user_id": "alice", "project": project})
+    either(agent, say("hello"), thread("t1"), context={"user_id": "alice", "project": project})
     assert found.flush()
     assert heard == [project, project]

@@ -26,7 +26,7 @@ def learn(new: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def talk(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> Any:
+def talk(machine: Any, thread: Any, say: Any, either: Callable[..., Any]) -> Any:
     """An agent in a conversation: `talk("Hello")` has a turn, waits until it is learned, and gives what the model was told."""
 
     class Talk:
@@ -38,7 +38,7 @@ def talk(machine: Any, thread: Any, say: Any, door: Callable[..., Any]) -> Any:
         def __call__(self, text: str | None, config: Any = None, *, flush: bool = True) -> str:
             """A turn in thread t1, or from a checkpoint; without a text it goes on from there."""
             given = None if text is None else say(text)
-            result = door(self.agent, given, config or thread("t1"), context=ALICE)
+            result = either(self.agent, given, config or thread("t1"), context=ALICE)
             if flush:
                 assert self.machine.flush()
             return str(result["learning"]["context"])
@@ -192,7 +192,7 @@ def test_a_fork_before_it_was_learned(talk: Any, thread: Any) -> None:
     assert "Porto" not in talk("elsewhere", thread("t2"))
 
 
-def test_a_session_survives_a_restart(talk: Any, url: str, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_a_session_survives_a_restart(talk: Any, url: str, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """A new machine and a new agent on the same database go on where the thread stood, forks included."""
     talk("I live in Lisbon")
     early = talk.here
@@ -201,7 +201,7 @@ def test_a_session_survives_a_restart(talk: Any, url: str, thread: Any, say: Any
     model = ScriptedModel(answers="ok", learns=learn)
     with LearningMachine(db=url, user_profile=True, session_context=True) as machine:
         agent = create_learning_agent(model, learning=machine)
-        result = door(agent, say("still there?"), thread("t1"), context=ALICE)
+        result = either(agent, say("still there?"), thread("t1"), context=ALICE)
         assert [message.text for message in result["messages"][:2]] == [
             "I live in Lisbon",
             "answer to I live in Lisbon",
@@ -209,7 +209,7 @@ def test_a_session_survives_a_restart(talk: Any, url: str, thread: Any, say: Any
         assert "Last: I live in Porto" in result["learning"]["context"]
         assert "location: Porto" in result["learning"]["context"]
         assert machine.flush()
-        forked = door(agent, say("fork"), early, context=ALICE)["learning"]["context"]
+        forked = either(agent, say("fork"), early, context=ALICE)["learning"]["context"]
         assert "Last: I live in Lisbon" in forked
         assert "Porto" not in forked
         assert machine.flush()

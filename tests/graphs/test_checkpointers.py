@@ -58,14 +58,14 @@ def test_without_postgres_for_the_thread(
     )
 
 
-def test_without_a_thread_id(machine: Any, taught: Any, say: Any, seen: Any, door: Callable[..., Any]) -> None:
+def test_without_a_thread_id(machine: Any, taught: Any, say: Any, seen: Any, either: Callable[..., Any]) -> None:
     """Without a checkpointer not even a thread is needed: the user is enough."""
     model = taught()
     found = machine(model)
     agent = create_learning_agent(model, learning=found, checkpointer=None)
-    door(agent, say("my name is Alice"), None, context=ALICE)
+    either(agent, say("my name is Alice"), None, context=ALICE)
     assert found.flush()
-    door(agent, say("hello"), None, context=ALICE)
+    either(agent, say("hello"), None, context=ALICE)
     assert "- name: Alice" in seen(model)
     assert found.flush()
 
@@ -269,7 +269,7 @@ class Notes:
 
 
 def test_everything_checkpointed_is_plain_json(
-    url: str, machine: Any, taught: Any, thread: Any, say: Any, door: Callable[..., Any]
+    url: str, machine: Any, taught: Any, thread: Any, say: Any, either: Callable[..., Any]
 ) -> None:
     """Besides messages, every value in every checkpoint of a learning thread is JSON, custom stores' objects included."""
     model = taught()
@@ -277,7 +277,7 @@ def test_everything_checkpointed_is_plain_json(
     saver = InMemorySaver()
     agent = create_learning_agent(model, learning=found, checkpointer=saver)
     for text in ("my name is Alice", "hello"):
-        door(agent, say(text), thread("t1"), context=ALICE)
+        either(agent, say(text), thread("t1"), context=ALICE)
         assert found.flush()
     kept = list(saver.list(thread("t1")))
     assert len(kept) > 10

@@ -249,10 +249,17 @@ def same_beginning(one: str, other: str) -> int:
 
 
 TURNS = [
-    "How do I retry webhooks?", "And how long should I wait between two of them?", "Thanks!", "What does Acme use for its data?",
-    "Who leads Acme?", "Write me a short plan for the migration of Acme's invoices.", "ok", "Where do we keep the logs?",
-    "Which tests have to run before a release?", "Please sum it up.",
-]  # fmt: skip
+    "How do I retry webhooks?",
+    "And how long should I wait between two of them?",
+    "Thanks!",
+    "What does Acme use for its data?",
+    "Who leads Acme?",
+    "Write me a short plan for the migration of Acme's invoices.",
+    "ok",
+    "Where do we keep the logs?",
+    "Which tests have to run before a release?",
+    "Please sum it up.",
+]
 KNOWN = [
     change("user_profile", "Alice", kind="field", name="name"),
     change("user_profile", "Short answers, please", kind="field", name="communication_style"),
@@ -357,9 +364,17 @@ def test_hostile_text_all_the_way(machine: Make) -> None:
     context = made.build_context(message="What bread is there at Acme?", user_id="alice")
     tags = [line for line in context.split("\n") if line.startswith("<")]
     assert tags == [
-        "<learnings>", "<user_profile>", "</user_profile>", "</learnings>", "<recalled_learnings>", "<learned_knowledge>", "</learned_knowledge>",
-        "<entity_memory>", "</entity_memory>", "</recalled_learnings>",
-    ]  # fmt: skip
+        "<learnings>",
+        "<user_profile>",
+        "</user_profile>",
+        "</learnings>",
+        "<recalled_learnings>",
+        "<learned_knowledge>",
+        "</learned_knowledge>",
+        "<entity_memory>",
+        "</entity_memory>",
+        "</recalled_learnings>",
+    ]
     for line in context.split("\n"):
         assert line.startswith(("<", "- ", "  - ", "What earlier conversations taught."))
 

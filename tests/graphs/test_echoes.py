@@ -50,9 +50,17 @@ def otherwise(entry: dict[str, Any], turn: int) -> dict[str, Any]:
     """The same in slightly other words, as a model puts it when it hears itself."""
     value = entry["value"] or ""
     forms = (
-        value, value.upper(), f"The user {value[:1].lower()}{value[1:]}", f"{value}!", f"{value.rstrip('.')} (mentioned)", f"  {value} ",
-        f"It is known: {value}", value.replace(" and ", ", "), f"Also, {value.lower()}", value.replace("the ", ""),
-    )  # fmt: skip
+        value,
+        value.upper(),
+        f"The user {value[:1].lower()}{value[1:]}",
+        f"{value}!",
+        f"{value.rstrip('.')} (mentioned)",
+        f"  {value} ",
+        f"It is known: {value}",
+        value.replace(" and ", ", "),
+        f"Also, {value.lower()}",
+        value.replace("the ", ""),
+    )
     return {**entry, "value": forms[turn % len(forms)] if value else None, "name": entry.get("name"), "quote": None}
 
 

@@ -81,14 +81,14 @@ MAKERS: dict[str, Callable[[ScriptedModel], Any]] = {
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_the_loop_around_a_compiled_agent(
-    kind: str, pair: Any, thread: Any, say: Any, door: Callable[..., Any]
+    kind: str, pair: Any, thread: Any, say: Any, either: Callable[..., Any]
 ) -> None:
     """`machine.graph(agent)` gives an agent of any make its context, keeps it out of the thread, and learns."""
     model, machine = pair()
     agent = machine.builder(MAKERS[kind](model)).compile(checkpointer=InMemorySaver())
-    door(agent, say("I'm Alice"), thread("t1"), context=ALICE)
+    either(agent, say("I'm Alice"), thread("t1"), context=ALICE)
     assert machine.flush()
-    result = door(agent, say("Who am I?"), thread("t1"), context=ALICE)
+    result = either(agent, say("Who am I?"), thread("t1"), context=ALICE)
     told = "\n".join(message.text for message in model.calls[-1] if message.type == "system")
     assert "- name: Alice" in told
     assert "Last: I'm Alice" in told
@@ -99,7 +99,7 @@ def test_the_loop_around_a_compiled_agent(
     assert offered(model) == ["I'm Alice", "Who am I?"]
 
 
-def test_tools_of_a_wrapped_agent_work(pair: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_tools_of_a_wrapped_agent_work(pair: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """A wrapped agent's tool calls stay in the thread, in order, and are no words for extraction."""
 
     def look(place: str) -> str:
@@ -109,7 +109,7 @@ def test_tools_of_a_wrapped_agent_work(pair: Any, thread: Any, say: Any, door: C
     call = AIMessage("Let me look.", tool_calls=[{"name": "look", "args": {"place": "Rome"}, "id": "c1"}])
     model, machine = pair([call, "Nothing there."])
     agent = machine.builder(create_agent(model, [look])).compile(checkpointer=InMemorySaver())
-    result = door(agent, say("Look in Rome"), thread("t1"), context=ALICE)
+    result = either(agent, say("Look in Rome"), thread("t1"), context=ALICE)
     assert [message.type for message in result["messages"]] == ["human", "ai", "tool", "ai"]
     assert machine.flush()
     new = extraction_request(model.extractions[0])
@@ -146,7 +146,7 @@ def test_a_graph_without_an_agent_answers_by_itself(machine: Any, say: Any, thre
 
 
 def test_breakpoints_lie_in_the_loop_or_in_the_agent(
-    pair: Any, thread: Any, say: Any, door: Callable[..., Any]
+    pair: Any, thread: Any, say: Any, either: Callable[..., Any]
 ) -> None:
     """`interrupt_before` takes the steps of the loop and those of the agent inside it; each resume goes on to the next."""
 
@@ -157,14 +157,14 @@ def test_breakpoints_lie_in_the_loop_or_in_the_agent(
     call = AIMessage("", tool_calls=[{"name": "look", "args": {"place": "here"}, "id": "c1"}])
     model, machine = pair([call, "done"])
     agent = create_learning_agent(model, [look], learning=machine, interrupt_before=["agent", "tools", "store"])
-    door(agent, say("I'm Alice"), thread("t1"), context=ALICE)
+    either(agent, say("I'm Alice"), thread("t1"), context=ALICE)
     assert agent.get_state(thread("t1")).next == ("agent",)
-    door(agent, None, thread("t1"), context=ALICE)
+    either(agent, None, thread("t1"), context=ALICE)
     inside = agent.get_state(thread("t1"), subgraphs=True).tasks[0].state
     assert inside.next == ("tools",)
-    door(agent, None, thread("t1"), context=ALICE)
+    either(agent, None, thread("t1"), context=ALICE)
     assert agent.get_state(thread("t1")).next == ("store",)
-    result = door(agent, None, thread("t1"), context=ALICE)
+    result = either(agent, None, thread("t1"), context=ALICE)
     assert texts(result) == ["I'm Alice", "", "nothing", "done"]
     assert machine.flush()
     assert offered(model) == ["I'm Alice"]
@@ -211,12 +211,12 @@ def test_embedded_it_learns_once_a_turn(pair: Any, thread: Any, say: Any, door: 
     assert "Last: two" in model.calls[-1][0].text
 
 
-def test_embedded_it_survives_trimming(pair: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_embedded_it_survives_trimming(pair: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """When the parent cuts the history to two messages, session and profile still hold, and nothing is read twice."""
     model, machine = pair()
     parent = parent_of(machine.graph(), trim_to=2)
     for text in ("I'm Alice", "two", "three", "four"):
-        result = door(parent, say(text), thread("t1"), context=ALICE)
+        result = either(parent, say(text), thread("t1"), context=ALICE)
         assert machine.flush()
     assert texts(result) == ["four", "ok"]
     assert offered(model) == ["I'm Alice", "two", "three", "four"]
@@ -224,33 +224,37 @@ def test_embedded_it_survives_trimming(pair: Any, thread: Any, say: Any, door: C
     assert "Last: three" in model.calls[-1][0].text
 
 
-def test_embedded_it_survives_being_cut_to_nothing(pair: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_embedded_it_survives_being_cut_to_nothing(
+    pair: Any, thread: Any, say: Any, either: Callable[..., Any]
+) -> None:
     """When the parent keeps no messages at all between turns, the session goes on all the same."""
     model, machine = pair()
     parent = parent_of(machine.graph())
-    door(parent, say("I'm Alice"), thread("t1"), context=ALICE)
+    either(parent, say("I'm Alice"), thread("t1"), context=ALICE)
     assert machine.flush()
     kept = parent.get_state(thread("t1")).values["messages"]
     parent.update_state(thread("t1"), {"messages": [RemoveMessage(id=one.id) for one in kept]}, as_node="trim")
-    door(parent, say("two"), thread("t1"), context=ALICE)
+    either(parent, say("two"), thread("t1"), context=ALICE)
     assert "- name: Alice" in model.calls[-1][0].text
     assert "Last: I'm Alice" in model.calls[-1][0].text
     assert machine.flush()
 
 
-def test_embedded_a_fork_of_the_parent_is_followed(pair: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_embedded_a_fork_of_the_parent_is_followed(
+    pair: Any, thread: Any, say: Any, either: Callable[..., Any]
+) -> None:
     """A fork of the parent's thread sees the session as it was there."""
     model, machine = pair()
     parent = parent_of(machine.graph())
-    door(parent, say("one"), thread("t1"), context=ALICE)
+    either(parent, say("one"), thread("t1"), context=ALICE)
     assert machine.flush()
     early = parent.get_state(thread("t1")).config
-    door(parent, say("two"), thread("t1"), context=ALICE)
+    either(parent, say("two"), thread("t1"), context=ALICE)
     assert machine.flush()
-    door(parent, say("fork"), early, context=ALICE)
+    either(parent, say("fork"), early, context=ALICE)
     assert "Last: one" in model.calls[-1][0].text
     assert machine.flush()
-    door(parent, say("on"), thread("t1"), context=ALICE)
+    either(parent, say("on"), thread("t1"), context=ALICE)
     assert "Last: fork" in model.calls[-1][0].text
     assert machine.flush()
 
@@ -304,20 +308,20 @@ def test_summarization_keeps_session_and_profile(pair: Any, thread: Any, say: An
     assert offered(model) == said
 
 
-def test_a_summarized_thread_can_be_forked(pair: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_a_summarized_thread_can_be_forked(pair: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """After summarization a fork from before it still sees the session as it was there."""
     model, machine = pair()
     cut = SummarizationMiddleware(ScriptedModel(answers="They talked."), trigger=("messages", 4), keep=("messages", 2))
     agent = create_learning_agent(model, learning=machine, middleware=[cut])
     marks = []
     for text in ("one", "two", "three", "four"):
-        door(agent, say(text), thread("t1"), context=ALICE)
+        either(agent, say(text), thread("t1"), context=ALICE)
         assert machine.flush()
         marks.append(agent.get_state(thread("t1")).config)
-    door(agent, say("fork"), marks[1], context=ALICE)
+    either(agent, say("fork"), marks[1], context=ALICE)
     assert "Last: two" in model.calls[-1][0].text
     assert machine.flush()
-    door(agent, say("back"), marks[3], context=ALICE)
+    either(agent, say("back"), marks[3], context=ALICE)
     assert "Last: four" in model.calls[-1][0].text
     assert machine.flush()
 
@@ -325,7 +329,7 @@ def test_a_summarized_thread_can_be_forked(pair: Any, thread: Any, say: Any, doo
 # --- what passes through ----------------------------------------------------------------------------------------------
 
 
-def test_a_structured_response_passes_through(pair: Any, thread: Any, say: Any, door: Callable[..., Any]) -> None:
+def test_a_structured_response_passes_through(pair: Any, thread: Any, say: Any, either: Callable[..., Any]) -> None:
     """`response_format` works as in create_agent: the result has a `structured_response`."""
 
     class City(BaseModel):
@@ -335,13 +339,13 @@ def test_a_structured_response_passes_through(pair: Any, thread: Any, say: Any, 
 
     model, machine = pair([AIMessage("", tool_calls=[{"name": "City", "args": {"name": "Lisbon"}, "id": "c1"}])])
     agent = create_learning_agent(model, learning=machine, response_format=City)
-    result = door(agent, say("Which city?"), thread("t1"), context=ALICE)
+    result = either(agent, say("Which city?"), thread("t1"), context=ALICE)
     assert result["structured_response"] == City(name="Lisbon")
     assert machine.flush()
 
 
 def test_state_tools_middleware_and_name_pass_through(
-    pair: Any, thread: Any, say: Any, door: Callable[..., Any]
+    pair: Any, thread: Any, say: Any, either: Callable[..., Any]
 ) -> None:
     """Own state keys, tools, middleware, a system prompt and a name do what they do in create_agent."""
 
@@ -369,7 +373,7 @@ def test_state_tools_middleware_and_name_pass_through(
     )
     assert agent.name == "scout"
     assert "visits" in agent.get_input_jsonschema()["properties"]
-    result = door(agent, say("look", visits=5), thread("t1"), context=ALICE)
+    result = either(agent, say("look", visits=5), thread("t1"), context=ALICE)
     assert result["visits"] == 7
     assert model.calls[0][0].text.startswith("You are a scout.")
     assert [message.name for message in result["messages"] if message.type == "ai"] == ["scout", "scout"]

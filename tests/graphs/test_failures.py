@@ -95,36 +95,36 @@ def test_what_is_owed_is_offered_only_while_the_same_person_speaks(
 
 
 def test_a_stalled_recall_is_answered_without_memory(
-    url: str, machine: Any, taught: Any, thread: Any, say: Any, seen: Any, door: Callable[..., Any]
+    url: str, machine: Any, taught: Any, thread: Any, say: Any, seen: Any, either: Callable[..., Any]
 ) -> None:
     """When what is known cannot be read within 2 s the agent answers without it, and the failure is counted."""
     model = taught()
     found = machine(model, conversation=False)
     agent = create_learning_agent(model, learning=found, checkpointer=InMemorySaver())
-    door(agent, say("my name is Alice"), thread("t1"), context=ALICE)
+    either(agent, say("my name is Alice"), thread("t1"), context=ALICE)
     assert found.flush()
     with stalled(url, "learning"):
         began = time.monotonic()
-        result = door(agent, say("Who am I?"), thread("t2"), context=ALICE)
+        result = either(agent, say("Who am I?"), thread("t2"), context=ALICE)
         assert time.monotonic() - began < 5.0
     assert result["messages"][-1].text == "ok"
     assert result["learning"]["recalled"] == {}
     assert "Alice" not in seen(model)
     assert found.usage.failures.get("recall") == 1
-    door(agent, say("And now?"), thread("t2"), context=ALICE)
+    either(agent, say("And now?"), thread("t2"), context=ALICE)
     assert "Alice" in seen(model)
     assert found.flush()
 
 
 def test_a_dead_database_is_no_reason_not_to_answer(
-    thread: Any, say: Any, door: Callable[..., Any], caplog: pytest.LogCaptureFixture
+    thread: Any, say: Any, either: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """With no database at all, and a checkpointer that does not need one, the agent answers as without learning."""
     model = ScriptedModel(answers="Hello")
     machine = LearningMachine(db="postgresql://alice:hunter2@127.0.0.1:1/nothing", model=model)
     agent = create_learning_agent(model, learning=machine, checkpointer=InMemorySaver())
     began = time.monotonic()
-    result = door(agent, say(f"I'm {SECRET}"), thread("t1"), context=ALICE)
+    result = either(agent, say(f"I'm {SECRET}"), thread("t1"), context=ALICE)
     assert time.monotonic() - began < 3.0
     assert result["messages"][-1].text == "Hello"
     assert result["learning"]["recalled"] == {}
@@ -292,13 +292,13 @@ def test_what_fails_too_often_is_parked_and_holds_nobody_up(
 
 
 def test_a_bad_context_is_answered_without_learning(
-    machine: Any, thread: Any, say: Any, door: Callable[..., Any]
+    machine: Any, thread: Any, say: Any, either: Callable[..., Any]
 ) -> None:
     """A run whose `configurable` names no possible user is answered, and learned for nobody."""
     model = ScriptedModel(answers="ok")
     found = machine(model)
     agent = create_learning_agent(model, learning=found)
-    result = door(agent, say("hello"), thread("t1", user_id="a\0b"))
+    result = either(agent, say("hello"), thread("t1", user_id="a\0b"))
     assert result["messages"][-1].text == "ok"
     assert found.usage.failures.get("scope", 0) >= 1
     assert found.flush()

@@ -41,7 +41,7 @@ def test_learn_false_leaves_no_trace(
 
 
 def test_learn_false_for_somebody_new_makes_no_space(
-    machine: Any, taught: Any, thread: Any, say: Any, count: Any, door: Callable[..., Any]
+    machine: Any, taught: Any, thread: Any, say: Any, count: Any, either: Callable[..., Any]
 ) -> None:
     """A person who never agreed to be learned about does not even get an empty space."""
     model = taught()
@@ -49,21 +49,21 @@ def test_learn_false_for_somebody_new_makes_no_space(
     agent = create_learning_agent(model, learning=found)
     found.recall(user_id="nobody")
     before = count()
-    door(agent, say("my name is Eve"), thread("t1"), context={"user_id": "eve", "learn": False})
+    either(agent, say("my name is Eve"), thread("t1"), context={"user_id": "eve", "learn": False})
     assert found.flush()
     assert count() == before
 
 
 def test_learn_false_without_a_checkpointer(
-    machine: Any, taught: Any, thread: Any, say: Any, door: Callable[..., Any]
+    machine: Any, taught: Any, thread: Any, say: Any, either: Callable[..., Any]
 ) -> None:
     """Also when the caller brings the history along, a later turn does not learn from what was said with `learn=False`."""
     model = taught()
     found = machine(model)
     agent = create_learning_agent(model, learning=found, checkpointer=None)
-    first = door(agent, say("my secret is Rumpelstilz"), thread("t1"), context={**ALICE, "learn": False})
+    first = either(agent, say("my secret is Rumpelstilz"), thread("t1"), context={**ALICE, "learn": False})
     given = {"messages": [*first["messages"], ("user", "my role is engineer")]}
-    door(agent, given, thread("t1"), context=ALICE)
+    either(agent, given, thread("t1"), context=ALICE)
     assert found.flush()
     assert read_for(model) == ["my role is engineer"]
 
@@ -103,18 +103,18 @@ def test_two_people_in_one_thread_stay_two(
 
 
 def test_a_session_shared_by_two_is_kept_for_each(
-    machine: Any, thread: Any, say: Any, seen: Any, taught: Any, door: Callable[..., Any]
+    machine: Any, thread: Any, say: Any, seen: Any, taught: Any, either: Callable[..., Any]
 ) -> None:
     """What one person's turns taught about the session is not shown to the other."""
     summary = [{"action": "add", "store": "session_context", "kind": "summary", "value": "Alice's secret plan."}]
     model = taught(learns=lambda new: summary if any("plan" in one["text"] for one in new) else [])
     found = machine(model, session_context=True)
     agent = create_learning_agent(model, learning=found)
-    door(agent, say("my plan is secret"), thread("t1"), context=ALICE)
+    either(agent, say("my plan is secret"), thread("t1"), context=ALICE)
     assert found.flush()
-    door(agent, say("hello"), thread("t1"), context=BOB)
+    either(agent, say("hello"), thread("t1"), context=BOB)
     assert "secret plan" not in seen(model)
-    door(agent, say("hello again"), thread("t1"), context=ALICE)
+    either(agent, say("hello again"), thread("t1"), context=ALICE)
     assert "secret plan" in seen(model)
     assert found.flush()
 

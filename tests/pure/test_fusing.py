@@ -37,7 +37,7 @@ def test_scores_are_scaled_in_their_list() -> None:
 def test_found_both_ways_comes_first() -> None:
     """What fits by words and by meaning comes before what fits by one of them."""
     rows = [row(1, 9.0, 1.0, 0.1), row(2, 8.0, 1.0, 0.9), row(3, 0.0, 0.0, 0.95), row(4, 1.0, 0.5, 0.2)]
-    assert [found["id"] for _, found in fuse(rows, WEIGHTS)][0] == 2
+    assert fuse(rows, WEIGHTS)[0][1]["id"] == 2
 
 
 def test_the_weights_decide() -> None:

@@ -182,7 +182,7 @@ def test_authentication_says_who_speaks(url: str, tmp_path: Path) -> None:
     (tmp_path / "auth.py").write_text(AUTH)
 
     async def drive(server: Served, machine: LearningMachine) -> None:
-        with pytest.raises(Exception, match="401|who are you"):
+        with pytest.raises(Exception, match=r"401|who are you"):
             await turn(server.client(), "My name is Mallory.")
         alice, mallory = server.client("alice"), server.client("mallory")
         await turn(alice, "My name is Alice.", context={"user_id": "bob"})
@@ -207,9 +207,8 @@ def run_against(
     url: str, folder: Path, drive: Callable[[Served, LearningMachine], Awaitable[None]], **config: Any
 ) -> None:
     """Drive a server, with a machine beside it that looks at the same database; then read the server's log."""
-    with served(folder, url, **config) as server:
-        with LearningMachine(db=url, background="external") as machine:
-            asyncio.run(drive(server, machine))  # type: ignore[arg-type]
+    with served(folder, url, **config) as server, LearningMachine(db=url, background="external") as machine:
+        asyncio.run(drive(server, machine))  # type: ignore[arg-type]
     log = server.log.read_text()
     assert "Blocking call" not in log, log[-4_000:]
     assert "BlockingError" not in log, log[-4_000:]

@@ -439,8 +439,11 @@ FIELDS: list[tuple[str, str, Any, Any]] = [
     ),
 ]
 CONFIGS = {
-    "user_profile": UserProfileConfig, "session_context": SessionContextConfig, "learned_knowledge": LearnedKnowledgeConfig, "entity_memory": EntityMemoryConfig,
-}  # fmt: skip
+    "user_profile": UserProfileConfig,
+    "session_context": SessionContextConfig,
+    "learned_knowledge": LearnedKnowledgeConfig,
+    "entity_memory": EntityMemoryConfig,
+}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
 from learning_machine import LearningMachine
-from learning_machine.errors import ConfigurationError, DatabaseUnavailable, LearningMachineError
+from learning_machine.errors import ConfigurationError, DatabaseUnavailable
 from learning_machine.stores.postgres.database import Access, Database, check_schema
 from learning_machine.testing import ScriptedModel, change
 
@@ -284,8 +284,8 @@ def test_schema_names_that_are_refused(schema: str) -> None:
     """A name that cannot serve for the tables, the queue and the roles is refused where it is written."""
     with pytest.raises(ConfigurationError, match=re.escape("schema")):
         check_schema(schema)
-    with pytest.raises(LearningMachineError):
-        LearningMachine(schema=schema, db="postgresql://localhost/x").recall(user_id="alice")
+    with pytest.raises(ConfigurationError):
+        LearningMachine(schema=schema, db="postgresql://localhost/x")
 
 
 @pytest.mark.parametrize("schema", ["a", "_", "learning_machine", "user", "select", "a" * 51, "app2"])

@@ -143,9 +143,12 @@ def test_properties(world: Any) -> None:
 def test_what_a_turn_reads(world: Any) -> None:
     """A turn that names a thing reads it whole: type, aliases, facts, connections and dated events."""
     world.teach(
-        fact("Acme (company)", "Uses PostgreSQL"), alias("Acme", "ACM"), link("Bob (person)", "CEO of", "Acme"),
-        event("Acme", "Launched v2", "2026-03-15"), prop("Acme", "plan", "enterprise"),
-    )  # fmt: skip
+        fact("Acme (company)", "Uses PostgreSQL"),
+        alias("Acme", "ACM"),
+        link("Bob (person)", "CEO of", "Acme"),
+        event("Acme", "Launched v2", "2026-03-15"),
+        prop("Acme", "plan", "enterprise"),
+    )
     context = world.context("Tell me about acm")
     for expected in (
         "Acme (company), also called ACM:",
@@ -195,9 +198,11 @@ def test_a_message_names_a_time(world: Any) -> None:
     """ "In March" narrows what happened to March; facts stay."""
     year = datetime.now(UTC).year - 1
     world.teach(
-        fact("Acme", "Uses PostgreSQL"), event("Acme", "Launched the spring release", f"{year}-03-15"),
-        event("Acme", "Launched the summer release", f"{year}-06-15"), event("Acme", "Launched the old release", f"{year - 1}-03-15"),
-    )  # fmt: skip
+        fact("Acme", "Uses PostgreSQL"),
+        event("Acme", "Launched the spring release", f"{year}-03-15"),
+        event("Acme", "Launched the summer release", f"{year}-06-15"),
+        event("Acme", "Launched the old release", f"{year - 1}-03-15"),
+    )
     context = world.context(f"What did Acme release in March {year}?")
     assert "spring release" in context
     assert "summer release" not in context

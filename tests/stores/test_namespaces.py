@@ -143,9 +143,14 @@ def test_alice_helps_bob(make_world: Any) -> None:
     assert knows(world, "bob", groups=TEAM)
     assert knows(world, "bob", groups=("design", "engineering"))
     for user, groups in (
-        ("carol", ()), ("dave", ("eng",)), ("eve", ("Engineering", "engineering ", "engineerin", "%", "engineering,design", "{engineering}")),
-        ("engineering", ()), ("global", ()), ("user", ("user", "global", "session")), ("alice", ()),
-    ):  # fmt: skip
+        ("carol", ()),
+        ("dave", ("eng",)),
+        ("eve", ("Engineering", "engineering ", "engineerin", "%", "engineering,design", "{engineering}")),
+        ("engineering", ()),
+        ("global", ()),
+        ("user", ("user", "global", "session")),
+        ("alice", ()),
+    ):
         assert not knows(world, user, groups=groups), (user, groups)
     assert not knows(world, None)
     assert not knows(world, None, session_id="engineering")

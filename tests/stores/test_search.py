@@ -14,6 +14,8 @@ from psycopg.rows import dict_row
 
 from learning_machine import LearnedKnowledgeConfig
 from learning_machine.state.scope import Scope
+from learning_machine.stores import learned_knowledge
+from learning_machine.stores.embedding_models import build_index, register
 from learning_machine.stores.fusing import Weights
 from learning_machine.stores.indexing import Question, as_text
 from learning_machine.stores.learned_knowledge import search_params
@@ -208,7 +210,9 @@ def fill(connection: psycopg.Connection[Any], vectors: np.ndarray) -> None:
     )
     connection.execute(
         """insert into learning (space, store, kind, slot, name, text, found_by, content_key, origin, trust, status, batch)
-           select s.id, 'learned_knowledge', 'insight', '=' || s.owner || n, 'rule ' || n, 'common rule number' || n, 'x', s.owner || n, 'user', 60, 'active', %s
+           select s.id, 'learned_knowledge', 'insight', '=' || s.owner || n, 'rule ' || n,
+                  'common rule number' || n, 'x', s.owner || n, 'user', 60,
+                  'active', %s
            from space s, generate_series(0, %s) n where s.kind = 'user' order by substring(s.owner from 5)::int, n""",
         (uuid4(), EACH - 1),
     )
@@ -320,3 +324,139 @@ def test_nothing_is_crowded_out(crowd: tuple[Database, Any, np.ndarray]) -> None
             "update learning set session = null, anchor = null, abandoned_at = null where space = %s", (space,)
         )
         connection.execute("alter table learning enable trigger keep_learning")
+
+
+# --- by index, where a scope is very large ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def vast(server: Any, request: pytest.FixtureRequest) -> Iterator[tuple[Database, np.ndarray, int]]:
+    """Somebody with very many vectors among others who have as many, and an index on them all."""
+    own, everybody = request.param
+    with psycopg.connect(server.url_for("postgres"), autocommit=True) as superuser:
+        superuser.execute("create database vast template template_learning")
+    generator = np.random.default_rng(5)
+    centres = generator.normal(size=(60, DIMENSION))
+    vectors = centres[generator.integers(0, 60, everybody)] + 0.5 * generator.normal(size=(everybody, DIMENSION))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    owners = [("large", own), *((f"small{number}", (everybody - own) // 10) for number in range(10))]
+    with psycopg.connect(server.url_for("vast"), autocommit=True) as connection:
+        connection.execute("set search_path = learning_machine, public")
+        crowd_in(connection, vectors, owners)
+    database = Database(server.url_for("vast"))
+    prepare(database)
+    assert build_index(database) == "embedding_nearest_1"
+    yield database, vectors, own
+    database.close()
+    with psycopg.connect(server.url_for("postgres"), autocommit=True) as superuser:
+        superuser.execute("drop database vast with (force)")
+
+
+def crowd_in(connection: psycopg.Connection[Any], vectors: np.ndarray, owners: list[tuple[str, int]]) -> None:
+    connection.execute("insert into embedding_model (name, dimension, active) values ('test', %s, true)", (DIMENSION,))
+    place = 0
+    columns = "space, id, store, kind, slot, name, text, content_key, origin, trust, status, batch"
+    for owner, count in owners:
+        made = connection.execute(
+            "insert into space (kind, owner) values ('user', %s) returning id", (owner,)
+        ).fetchone()
+        assert made is not None
+        with connection.cursor().copy(f"copy learning ({columns}) from stdin") as copy:
+            for number in range(place, place + count):
+                copy.write_row(
+                    (
+                        made[0],
+                        number + 1,
+                        STORE,
+                        "insight",
+                        f"={number}",
+                        str(number),
+                        "x",
+                        str(number),
+                        "user",
+                        60,
+                        "active",
+                        uuid4(),
+                    )
+                )
+        with connection.cursor().copy("copy embedding (space, item, source, model, vector) from stdin") as copy:
+            for number in range(place, place + count):
+                copy.write_row((made[0], number + 1, STORE, 1, as_text(vectors[number])))
+        place += count
+    connection.execute("analyze")
+
+
+SIZES = [(4_000, 8_000), pytest.param((40_000, 80_000), marks=pytest.mark.full)]
+
+
+@pytest.mark.parametrize("vast", SIZES, indirect=True)
+def test_by_index(vast: tuple[Database, np.ndarray, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scope with very many vectors is searched by the index, and finds at least 95 in 100 of the nearest ten; a small one
+    beside it is searched exactly all the same."""
+    database, vectors, own = vast
+    monkeypatch.setattr(learned_knowledge, "EXACT_UP_TO", own // 2)
+    generator = np.random.default_rng(3)
+    found = 0
+    for _ in range(40):
+        asked = vectors[generator.integers(0, len(vectors))] + 0.1 * generator.normal(size=DIMENSION)
+        question = Question(vector=as_text(asked), model=1, text="x")
+        for user, start, end in (
+            ("large", 0, own),
+            ("small3", own + 3 * ((len(vectors) - own) // 10), own + 4 * ((len(vectors) - own) // 10)),
+        ):
+            nearest = set(start + np.argsort(-(vectors[start:end] @ asked))[:10])
+            rows = sorted(ask(database, user, question), key=lambda row: -row["meaning"])[:10]
+            hits = len(nearest & {int(row["name"]) for row in rows})
+            if user == "large":
+                found += hits
+            else:
+                assert hits == 10
+    assert found >= 0.95 * 400, found
+
+
+@pytest.mark.parametrize("vast", SIZES[:1], indirect=True)
+def test_the_index_is_used(vast: tuple[Database, np.ndarray, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index is what a large scope is searched by, and what a scope of ordinary size is not."""
+    database, vectors, own = vast
+    question = Question(vector=as_text(vectors[0]), model=1, text="x")
+
+    def scans() -> int:
+        with psycopg.connect(database.conninfo, autocommit=True) as connection:
+            connection.execute("select pg_stat_clear_snapshot()")
+            row = connection.execute(
+                "select idx_scan from pg_stat_user_indexes where indexrelname = 'embedding_nearest_1'"
+            ).fetchone()
+        return int(row[0]) if row else -1
+
+    def searches(limit: int) -> bool:
+        monkeypatch.setattr(learned_knowledge, "EXACT_UP_TO", limit)
+        before = scans()
+        for _ in range(3):
+            ask(database, "large", question)
+        with database.transaction(access_of(Scope(user_id="large"))) as transaction:
+            transaction.connection.execute("select pg_stat_force_next_flush()")
+        database.pool.close()
+        database._pool = None
+        return scans() > before
+
+    assert not searches(own)
+    assert searches(own // 2)
+
+
+def test_building_the_index(database: Database) -> None:
+    """There is an index for the database's model and no other; building it twice is building it once, and without a model none."""
+
+    def names() -> list[str]:
+        with database.transaction(access_of(Scope(user_id="a"))) as transaction:
+            return [row["name"] for row in transaction.all("search.vector_indexes", {"schema": "learning_machine"})]
+
+    assert build_index(database) is None
+    assert names() == []
+    register(database, "first", lambda: 8)
+    assert build_index(database) == build_index(database) == "embedding_nearest_1"
+    assert names() == ["embedding_nearest_1"]
+    with database.connection() as connection:
+        connection.execute("update learning_machine.embedding_model set active = false")
+    register(database, "second", lambda: 16)
+    assert build_index(database) == "embedding_nearest_2"
+    assert names() == ["embedding_nearest_2"]

@@ -145,7 +145,7 @@ def test_any_sequence(gate: Any, see: Any, sequence: Any) -> None:
 
 
 @pytest.mark.full
-@settings(quick, max_examples=2_000)
+@settings(quick, max_examples=1_000)
 @given(sequence=st.lists(batches, min_size=5, max_size=40))
 def test_many_sequences(gate: Any, see: Any, sequence: Any) -> None:
     """The same, for longer."""

@@ -112,8 +112,11 @@ CREATE FUNCTION learning_machine.word_scores(source text, lexemes text[], words 
     ), weighed as (
         select a.lexeme, r.word, r.rarity, case when r.tells then ln(1 + (greatest(texts, df) - df + 0.5) / (df + 0.5)) else 0 end as idf
         from rarity r join asked a using (word) join frequency f using (lexeme), size
+    ), likely as materialized (
+        select distinct h.space, h.item from hits h join weighed w using (lexeme) where w.idf > 0
     ), parts as (
-        select h.space, h.item, w.word, w.rarity, max(w.idf * h.weight) as part from hits h join weighed w using (lexeme)
+        select h.space, h.item, w.word, w.rarity, max(w.idf * h.weight) as part
+        from hits h join likely using (space, item) join weighed w using (lexeme)
         group by h.space, h.item, w.word, w.rarity
     )
     select p.space, p.item, sum(p.part), sum(p.rarity) / nullif((select sum(r.rarity) from rarity r), 0) from parts p group by p.space, p.item
@@ -464,7 +467,7 @@ ALTER TABLE ONLY learning_machine.message
     ADD CONSTRAINT message_pkey PRIMARY KEY (space, turn, key);
 
 ALTER TABLE ONLY learning_machine.posting
-    ADD CONSTRAINT posting_pkey PRIMARY KEY (space, source, lexeme, item);
+    ADD CONSTRAINT posting_pkey PRIMARY KEY (space, source, lexeme, item) INCLUDE (weight);
 
 ALTER TABLE ONLY learning_machine.proposal
     ADD CONSTRAINT proposal_pkey PRIMARY KEY (space, id);

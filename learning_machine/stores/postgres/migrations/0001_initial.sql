@@ -355,6 +355,27 @@ returns table (space bigint, item bigint, words float8, covered float8) language
     select p.space, p.item, sum(p.part), sum(p.rarity) / nullif((select sum(r.rarity) from rarity r), 0) from parts p group by p.space, p.item
 $$;
 
+-- Whether the nearest vectors are looked for in an index: there is one for the model, and the scope holds more than so many.
+create function looks_in_index(source text, model int, exact_up_to int) returns boolean language sql stable as $$
+    select case when to_regclass('embedding_nearest_' || $2) is null then false
+                else (select count(*) > $3 from (select from embedding e where e.model = $2 and e.source = $1 limit $3 + 1) as vectors_seen) end
+$$;
+
+-- The nearest vectors of one source by the model's index, roughly in order. The scope's rows are picked while the index is
+-- walked, which goes on until there are enough. Model and length are written into the query, so that the planner sees
+-- that the index fits.
+create function nearest_by_index(source text, model int, query halfvec, enough int)
+returns table (space bigint, item bigint, distance float8) language plpgsql stable
+set enable_sort = off set hnsw.iterative_scan = 'relaxed_order' set hnsw.ef_search = 200 set hnsw.max_scan_tuples = 200000
+set hnsw.scan_mem_multiplier = 4 as $$
+begin
+    return query execute format(
+        'select e.space, e.item, e.vector::halfvec(%1$s) <=> $2::halfvec(%1$s) from embedding e
+         where e.model = %2$s and e.source = $1 order by e.vector::halfvec(%1$s) <=> $2::halfvec(%1$s) limit $3',
+        (select dimension from embedding_model where id = model), model) using source, query, enough;
+end
+$$;
+
 -- The gate in the database: what was learned is not rewritten, and a closed row stays closed.
 create function keep_learning() returns trigger language plpgsql as $$
 begin

@@ -17,10 +17,16 @@ with by_words as (
     where l.status = 'active' and (l.expires_at is null or l.expires_at > clock_timestamp())
       and (l.kind <> 'event' or ((%(since)s::timestamptz is null or l.at >= %(since)s) and (%(until)s::timestamptz is null or l.at < %(until)s)))
     order by f.words desc, f.item desc limit %(candidates)s
+), by_index as (
+    select looks_in_index(%(source)s, %(model)s, %(exact_up_to)s) as yes
 ), by_meaning as (
     select f.space, f.item, l.id
     from (select e.space, e.item, (e.vector <=> %(vector)s::halfvec) + 0 as distance from embedding e
-          where e.model = %(model)s and e.source = %(source)s and %(vector)s::halfvec is not null order by distance offset 0) f
+          where e.model = %(model)s and e.source = %(source)s and not (select yes from by_index)
+          union all
+          select n.space, n.item, n.distance from nearest_by_index(%(source)s, %(model)s, %(vector)s::halfvec, 4 * %(candidates)s) n
+          where (select yes from by_index)
+          order by distance offset 0) f
     cross join lateral (
         select s.id, s.kind, s.status, s.expires_at, coalesce(s.true_from, s.known_from) as at
         from (select store, subject, slot from learning where space = f.space and id = f.item offset 0) h
@@ -28,7 +34,7 @@ with by_words as (
         where s.status in ('active', 'retired')
           and on_branch(s.session, s.anchor, s.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
         order by s.id desc limit 1) l
-    where l.status = 'active' and (l.expires_at is null or l.expires_at > clock_timestamp())
+    where %(vector)s::halfvec is not null and l.status = 'active' and (l.expires_at is null or l.expires_at > clock_timestamp())
       and (l.kind <> 'event' or ((%(since)s::timestamptz is null or l.at >= %(since)s) and (%(until)s::timestamptz is null or l.at < %(until)s)))
     order by f.distance limit %(candidates)s
 ), found as (
@@ -59,14 +65,20 @@ with by_words as (
       and (%(since)s::timestamptz is null or m.said_at >= %(since)s) and (%(until)s::timestamptz is null or m.said_at < %(until)s)
       and on_branch(m.session, m.key, m.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
     order by f.words desc, f.item desc limit %(candidates)s
+), by_index as (
+    select looks_in_index('message', %(model)s, %(exact_up_to)s) as yes
 ), by_meaning as (
     select f.space, f.item
     from (select e.space, e.item, (e.vector <=> %(vector)s::halfvec) + 0 as distance from embedding e
-          where e.model = %(model)s and e.source = 'message' and %(vector)s::halfvec is not null order by distance offset 0) f
+          where e.model = %(model)s and e.source = 'message' and not (select yes from by_index)
+          union all
+          select n.space, n.item, n.distance from nearest_by_index('message', %(model)s, %(vector)s::halfvec, 4 * %(candidates)s) n
+          where (select yes from by_index)
+          order by distance offset 0) f
     cross join lateral (
         select m.key, m.session, m.said_at, m.expires_at, t.abandoned_at
         from message m join turn t on t.space = m.space and t.id = m.turn where m.space = f.space and m.id = f.item offset 0) m
-    where not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > clock_timestamp())
+    where %(vector)s::halfvec is not null and not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > clock_timestamp())
       and (%(since)s::timestamptz is null or m.said_at >= %(since)s) and (%(until)s::timestamptz is null or m.said_at < %(until)s)
       and on_branch(m.session, m.key, m.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
     order by f.distance limit %(candidates)s
@@ -136,3 +148,17 @@ insert into embedding_model (name, dimension, active) values (%(name)s, %(dimens
 
 -- name: model_named
 select id, name, dimension, active from embedding_model where name = %(name)s;
+
+-- name: vector_indexes
+-- The vector indexes there are, whether each is usable, and whether its model is the database's.
+select c.relname as name, i.indisvalid as valid, coalesce(m.active, false) as active
+from pg_class c join pg_index i on i.indexrelid = c.oid
+left join embedding_model m on c.relname = 'embedding_nearest_' || m.id
+where c.relnamespace = %(schema)s::regnamespace and c.relname like 'embedding\_nearest\_%%';
+
+-- name: build_vector_index
+create index concurrently {index} on {schema}.embedding using hnsw ((vector::{vectors}.halfvec({dimension})) {vectors}.halfvec_cosine_ops)
+where model = {model};
+
+-- name: drop_vector_index
+drop index concurrently {schema}.{index};
