@@ -11,8 +11,9 @@ used). Needs numpy only, and about ten minutes of one core. The steps:
    encoder made of it. No text is needed for it, and a piece learns how much it matters beside others.
 3. The 256 directions in which the vectors differ most are kept, and the strongest of them toned down.
 4. Frequent pieces get less weight; the vocabulary is in order of frequency, so its order tells.
-5. Each vector is stored in 8 bits with a scale of its own. Pieces of other alphabets are left out: the model hardly
-   knows them.
+5. Each vector is stored in 8 bits with a scale of its own. Pieces of other alphabets are left out, since the model
+   hardly knows them, and so are pieces without a letter: numbers and marks only blur what a text is about, and a search
+   by words finds them better.
 """
 
 from __future__ import annotations
@@ -129,6 +130,10 @@ def is_kept(piece: str) -> bool:
     return not is_sign and all(ord(character) < 0x250 for character in piece)
 
 
+def has_letter(piece: str) -> bool:
+    return any(character.isalpha() for character in piece)
+
+
 def first_vectors(encode: Encoder, pieces: Numbers) -> Floats:
     """Each piece by itself, around their common mean, at length 1."""
     found = np.concatenate([encode(pieces[at : at + 500, None]) for at in range(0, len(pieces), 500)])
@@ -225,7 +230,9 @@ def build(weights: dict[str, Floats], vocabulary: list[str]) -> tuple[list[str],
     wanted -= wanted.mean(axis=0)
     print("fitting ...", flush=True)
     sums = Sums([heap for batch in batches for heap in batch], len(pieces))
-    return pieces, main_directions(corrected(vectors, sums, wanted)) * order
+    vectors = main_directions(corrected(vectors, sums, wanted)) * order
+    with_letters = [at for at, piece in enumerate(pieces) if has_letter(piece)]
+    return [pieces[at] for at in with_letters], vectors[with_letters]
 
 
 def write(folder: Path, pieces: list[str], vectors: Floats) -> None:

@@ -34,10 +34,14 @@ def scope_of(runtime: Any, config: Mapping[str, Any]) -> Scope:
 
 
 def is_kept(config: Mapping[str, Any]) -> bool:
-    """Whether an empty state means the thread's beginning: our own graph, at the top, with a checkpointer."""
-    configurable = config.get("configurable") or {}
+    """Whether a state without answers means the thread's beginning: our own graph, at the top, gone back to a checkpoint.
+
+    Without a checkpoint named, an empty state may as well be a checkpointer that has lost its memory, such as one in
+    memory after a restart; what was learned in the thread is not left behind for that.
+    """
+    configurable, metadata = config.get("configurable") or {}, config.get("metadata") or {}
     nested = "|" in str(configurable.get("checkpoint_ns") or "")
-    return configurable.get(_CHECKPOINTER) is not None and not nested
+    return configurable.get(_CHECKPOINTER) is not None and not nested and bool(metadata.get("checkpoint_id"))
 
 
 def can_wait(config: Mapping[str, Any]) -> bool:

@@ -18,14 +18,17 @@ _FLOOR = 0.1
 class Weights:
     """How candidates are scored. `words` and meaning share 1; `neighbours` is the part a neighbour lends.
 
-    `enough_meaning`: cosine from which meaning alone is a reason to recall. `enough_words`: the share of the question's
-    words, rare ones counting more, from which words alone are.
+    The rest is the floor, below which nothing is recalled rather than the least bad. `enough_words`: the share of the
+    question's words, rare ones counting more, that is a reason by itself. `enough_meaning`: the cosine that is. `together`:
+    what the two, each as a part of its own floor, have to add up to. A text without a vector needs two thirds of the words.
+    The values suit the embeddings in the package; others may need another `enough_meaning`.
     """
 
     words: float = 0.5
     neighbours: float = 0.2
-    enough_meaning: float = 0.45
-    enough_words: float = 0.34
+    enough_meaning: float = 0.5
+    enough_words: float = 0.5
+    together: float = 1.3
 
 
 def fuse(rows: Sequence[Mapping[str, Any]], weights: Weights) -> list[tuple[float, Mapping[str, Any]]]:
@@ -41,9 +44,15 @@ def fuse(rows: Sequence[Mapping[str, Any]], weights: Weights) -> list[tuple[floa
 
 
 def is_relevant(row: Mapping[str, Any], weights: Weights) -> bool:
-    """The floor: enough of the question's words, or enough of its meaning. Nothing is better than the least bad five."""
-    by_words = row["covered"] > 0 and row["covered"] >= weights.enough_words
-    return by_words or (row["meaning"] or 0.0) >= weights.enough_meaning
+    """The floor: enough of the question's words, enough of its meaning, or a good part of both."""
+    words, meaning = row["covered"], row["meaning"]
+    if meaning is None:
+        return words > 0 and words >= weights.enough_words * 2 / 3
+    if (words > 0 and words >= weights.enough_words) or meaning >= weights.enough_meaning:
+        return True
+    # A floor that nothing reaches takes no part.
+    parts = words / max(weights.enough_words, 1e-9) + max(meaning, 0.0) / max(weights.enough_meaning, 1e-9)
+    return bool(words > 0 and parts >= weights.together)
 
 
 def scaled(scores: Mapping[int, float]) -> dict[int, float]:

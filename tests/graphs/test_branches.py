@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 
-from learning_machine import LearningMachine, create_learning_agent
+from learning_machine import LearningMachine, Scope, create_learning_agent
 from learning_machine.testing import ScriptedModel, change, extraction_request
 
 ALICE = {"user_id": "alice"}
@@ -244,3 +244,17 @@ def test_the_state_holds_a_plain_copy_of_the_session(talk: Any, thread: Any) -> 
     talk("two")
     shown = talk.agent.get_state(thread("t1")).values["learning"]
     assert shown["session"] == {"summary": "Last: one"}
+
+
+def test_lost_checkpoints_are_no_branch(machine: Any) -> None:
+    """A thread whose checkpointer lost its memory goes on: what was learned in it is not left behind."""
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    model = ScriptedModel(learns=[[change("user_profile", "Alice", kind="field", name="name", quote="I am Alice")]])
+    made = machine(model, user_profile=True)
+    thread = {"configurable": {"thread_id": "kept-in-memory"}}
+    for text in ("I am Alice", "And now?", "Still there?"):
+        agent = create_learning_agent(model, learning=made, checkpointer=InMemorySaver())
+        agent.invoke({"messages": [{"role": "user", "content": text}]}, thread, context=Scope(user_id="alice"))
+        made.flush()
+    assert made.recall(user_id="alice")["user_profile"].name == "Alice"

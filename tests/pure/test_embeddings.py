@@ -58,7 +58,7 @@ def test_like_texts_are_nearer(text: str, like: str, unlike: str) -> None:
 
 def test_vectors_have_length_one() -> None:
     """Every text with a known word has a vector of length 1, in the number of dimensions that was promised."""
-    vectors = STATIC.embed_documents(["Bern", "a longer text about cats", "C++ 3.11", "!", "word " * 30_000])
+    vectors = STATIC.embed_documents(["Bern", "a longer text about cats", "C++ 3.11", "word " * 30_000])
     assert {len(vector) for vector in vectors} == {embedding_dimension(STATIC)} == {256}
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
     assert all(isinstance(number, float) for number in vectors[0])
@@ -84,7 +84,8 @@ def test_case_accents_and_repetition_do_not_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " \n", "\0", "猫がいる", "Привет, мир", "안녕하세요", "สวัสดี", "🙂", "\ud800", "x" * 200_000]
+    "text",
+    ["", " \n", "\0", "!", "3.11", "猫がいる", "Привет, мир", "안녕하세요", "สวัสดี", "🙂", "\ud800", "x" * 200_000],
 )
 def test_unknown_texts_have_no_vector(text: str) -> None:
     """A text without a word that the table knows has a vector of zeros, and raises nothing."""
@@ -262,7 +263,7 @@ def test_unusable_names_say_what_to_do(named: str, remedy: str) -> None:
         resolve_embeddings(named)
     assert remedy in str(caught.value)
     assert "sk-abc" not in str(caught.value)
-    assert caught.value.__suppress_context__
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(

@@ -57,17 +57,27 @@ def test_equals_are_newest_first() -> None:
     ("found", "worth"),
     [
         (row(1, 5.0, 1.0), True),
-        (row(1, 5.0, 1.0, -0.2), True),
-        (row(1, 0.5, 0.01), False),
+        (row(1, 5.0, 0.5, -0.2), True),
+        (row(1, 5.0, 0.34), True),
+        (row(1, 5.0, 0.3), False),
+        (row(1, 5.0, 0.49, 0.1), False),
+        (row(1, 5.0, 0.35, 0.4), True),
+        (row(1, 5.0, 0.2, 0.3), False),
         (row(1, 0.0, 0.0, 0.99), True),
-        (row(1, 0.0, 0.0, 0.05), False),
+        (row(1, 0.0, 0.0, 0.49), False),
         (row(1, 0.0, 0.0, None), False),
         (row(1, 0.0, 0.0, 0.0), False),
     ],
 )
 def test_the_floor(found: dict[str, Any], worth: bool) -> None:
-    """Enough of the words or enough of the meaning is worth recalling; less of both is nothing."""
+    """Enough of the words, enough of the meaning, or a good part of both is worth recalling; less is nothing."""
     assert is_relevant(found, WEIGHTS) is worth
+
+
+@pytest.mark.parametrize("found", [row(1, 0.1, 0.01, -0.5), row(1, 0.1, 0.01), row(1, 0.0, 0.0, 0.1)])
+def test_no_floor(found: dict[str, Any]) -> None:
+    """Without a floor everything that was found is worth recalling."""
+    assert is_relevant(found, Weights(enough_words=0.0, enough_meaning=-1.0))
 
 
 def test_nothing_is_better_than_the_least_bad() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from learning_machine import LearnedKnowledgeConfig
+from learning_machine import LearnedKnowledgeConfig, LearningMachine
 from learning_machine.state.scope import Scope
 from learning_machine.stores import learned_knowledge
 from learning_machine.stores.embedding_models import build_index, register
@@ -25,7 +26,7 @@ from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.postgres.queries import query
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.spaces import access_of
-from learning_machine.testing import change
+from learning_machine.testing import ScriptedModel, change
 
 STORE = "learned_knowledge"
 
@@ -175,6 +176,61 @@ def test_a_word_everything_has(world: Any) -> None:
     """A word that stands in every text does not drown the one that tells them apart."""
     world.teach(*(insight(f"The team ships the team service{number} with the team") for number in range(40)))
     assert found(world, "team team team service7")[0].endswith("service7 with the team")
+
+
+# --- nothing rather than anything -------------------------------------------------------------------------------------
+
+TABLE = json.loads(Path(__file__).with_name("relevance.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def office(server: Any) -> Iterator[LearningMachine]:
+    """Somebody's memory of sixty things, found with the embeddings in the package."""
+    with psycopg.connect(server.url_for("postgres"), autocommit=True) as superuser:
+        superuser.execute("create database office template template_learning")
+    learned = [insight(text, title) for title, text in TABLE["insights"]]
+    learned += [change("entity_memory", text, kind="fact", subject=about) for about, text in TABLE["facts"]]
+    options = {"learned_knowledge": True, "entity_memory": True, "conversation": False, "embeddings": "static"}
+    machine = LearningMachine(db=server.url_for("office"), model=ScriptedModel(learns=learned), **options)
+    receipts = machine.process([("user", "All of it."), ("assistant", "Noted.")], user_id="alice")
+    assert [receipt["status"] for receipt in receipts] == ["saved"] * 60
+    yield machine
+    machine.close()
+
+
+@pytest.mark.parametrize("meaning", [True, False])
+def test_related_questions(office: LearningMachine, meaning: bool) -> None:
+    """Of the questions about something known, at least nine in ten find it, with vectors and without."""
+    found = [expected in read(office, asked, meaning) for asked, expected in TABLE["related"]]
+    assert len(found) >= 50
+    assert sum(found) >= 0.9 * len(found), [
+        asked for (asked, _), hit in zip(TABLE["related"], found, strict=True) if not hit
+    ]
+
+
+@pytest.mark.parametrize("meaning", [True, False])
+def test_unrelated_questions(office: LearningMachine, meaning: bool) -> None:
+    """Of the questions about nothing that is known, at least nine in ten bring nothing, rather than the least bad five."""
+    empty = [read(office, asked, meaning) == "" for asked in TABLE["unrelated"]]
+    assert len(empty) >= 50
+    assert sum(empty) >= 0.9 * len(empty), [
+        asked for asked, none in zip(TABLE["unrelated"], empty, strict=True) if not none
+    ]
+
+
+def test_few_beside_the_right_one(office: LearningMachine) -> None:
+    """What a question is about comes first, and little comes with it."""
+    lines = [read(office, asked, True).splitlines() for asked, _ in TABLE["related"]]
+    assert sum(sum(line.strip().startswith("- ") for line in read) for read in lines) / len(lines) < 4
+
+
+def read(machine: LearningMachine, asked: str, meaning: bool) -> str:
+    """What the agent would read of a question."""
+    if meaning:
+        return machine.build_context(message=asked, user_id="alice")
+    standing = Standing(question=Question.of(asked))
+    stores = [machine.stores[name] for name in (STORE, "entity_memory")]
+    return "".join(store.build_context(store.recall(user_id="alice", standing=standing)) for store in stores)
 
 
 # --- exact at every size ----------------------------------------------------------------------------------------------
@@ -339,6 +395,7 @@ def vast(server: Any, request: pytest.FixtureRequest) -> Iterator[tuple[Database
     centres = generator.normal(size=(60, DIMENSION))
     vectors = centres[generator.integers(0, 60, everybody)] + 0.5 * generator.normal(size=(everybody, DIMENSION))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = vectors.astype(np.float16).astype(np.float64)
     owners = [("large", own), *((f"small{number}", (everybody - own) // 10) for number in range(10))]
     with psycopg.connect(server.url_for("vast"), autocommit=True) as connection:
         connection.execute("set search_path = learning_machine, public")
@@ -399,12 +456,14 @@ def test_by_index(vast: tuple[Database, np.ndarray, int], monkeypatch: pytest.Mo
     found = 0
     for _ in range(40):
         asked = vectors[generator.integers(0, len(vectors))] + 0.1 * generator.normal(size=DIMENSION)
+        asked = asked.astype(np.float16).astype(np.float64)
         question = Question(vector=as_text(asked), model=1, text="x")
         for user, start, end in (
             ("large", 0, own),
             ("small3", own + 3 * ((len(vectors) - own) // 10), own + 4 * ((len(vectors) - own) // 10)),
         ):
-            nearest = set(start + np.argsort(-(vectors[start:end] @ asked))[:10])
+            own_vectors = vectors[start:end]
+            nearest = set(start + np.argsort(-(own_vectors @ asked) / np.linalg.norm(own_vectors, axis=1))[:10])
             rows = sorted(ask(database, user, question), key=lambda row: -row["meaning"])[:10]
             hits = len(nearest & {int(row["name"]) for row in rows})
             if user == "large":
