@@ -52,7 +52,8 @@ Outcome = Literal["save", "known", "challenge"]
 def decide(incumbent: Incumbent, content_key: str, trust: int, *, actor: str | None, shared: bool) -> Outcome:
     """Newer wins among equals within one owner; a less trusted claim, or another person's equal one, has to wait."""
     if not incumbent.active:
-        return "save"
+        # What somebody took back, a less trusted claim does not bring back.
+        return "challenge" if incumbent.id is not None and trust < incumbent.trust else "save"
     if incumbent.content_key == content_key:
         return "save" if trust > incumbent.trust else "known"
     if trust < incumbent.trust:

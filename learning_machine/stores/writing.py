@@ -310,6 +310,9 @@ class Writing:
         outcome = self._decide(plan, incumbent, key, origin)
         if outcome == "known":
             return self._support(plan, incumbent, text, quote)
+        if outcome == "challenge" and (waiting := self._waiting(plan, key)) is not None:
+            again = self._support(plan, Incumbent(id=waiting), text, quote)
+            return replace(again, status="challenged", replaced=handle_of(incumbent.id or 0))
         return self._save(plan, key, text, origin, quote, incumbent, outcome)
 
     def _decide(self, plan: Planned, incumbent: Incumbent, key: str, origin: Origin) -> Outcome:
@@ -405,6 +408,12 @@ class Writing:
         if quote is not None:
             self.transaction.run("ledger.support", {"space": plan.space, "id": incumbent.id, **self._words(quote)})
         return Receipt(status="known", store=plan.change.store, handle=handle_of(incumbent.id or 0), text=text)
+
+    def _waiting(self, plan: Planned, key: str) -> int | None:
+        """The challenge that says this already."""
+        params = {"space": plan.space, "store": plan.change.store, "subject": plan.subject, "slot": plan.slot}
+        row = self.transaction.one("ledger.challenge", {**params, "content_key": key})
+        return None if row is None else int(row["id"])
 
     def _save(
         self,

@@ -545,3 +545,14 @@ def test_redaction_leaves_the_session_alone(make_gate: Any) -> None:
     assert [(item.subject, item.text) for item in gate.about("4111111111111111")] == [
         ("4111111111111111", "about [card]")
     ]
+
+
+def test_taken_back(gate: Any) -> None:
+    """What the user took back, a guess does not bring back: it waits, once; the user's own claim brings it back."""
+    saved = gate.add("likes tea", origin=Origin.USER)
+    gate.retire(saved.handle, origin=Origin.USER)
+    first, second = gate.add("likes tea"), gate.add("likes tea")
+    assert (first.status, second.status, second.handle) == ("challenged", "challenged", first.handle)
+    assert gate.texts() == []
+    assert gate.add("likes tea", origin=Origin.USER).status == "saved"
+    assert gate.texts() == ["likes tea"]

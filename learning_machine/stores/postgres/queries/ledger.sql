@@ -84,3 +84,9 @@ select id, store, subject, slot, coalesce(found_by, text) as text from learning 
 -- name: shown_answers
 -- The agent's own earlier words, where they were recalled.
 select content from message where space = %(space)s and id = any (%(ids)s::bigint[]) and role = 'assistant';
+
+-- name: challenge
+-- The claim that waits here and says the same.
+select id from learning
+where space = %(space)s and store = %(store)s and subject = %(subject)s and slot = %(slot)s and content_key = %(content_key)s
+  and status = 'challenge' and known_to is null limit 1;

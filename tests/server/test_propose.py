@@ -1,0 +1,119 @@
+"""PROPOSE under `langgraph dev`: the question as user interfaces get it, and their answers as they send them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from learning_machine import LearnedKnowledgeConfig, LearningMachine, LearningMode
+
+sys.path.insert(0, str(Path(__file__).parent))
+from test_langgraph_dev import Served, served
+
+PAYLOADS = json.loads((Path(__file__).parents[1] / "approvals" / "payloads.json").read_text("utf-8"))
+APP = """
+from learning_machine import LearnedKnowledgeConfig, LearningMachine, LearningMode
+from learning_machine.testing import ScriptedModel, change
+
+
+def learns(new):
+    lines = [line for one in new if one["role"] == "user" for line in one["text"].splitlines()]
+    return [change("learned_knowledge", line[6:], kind="insight", quote=line) for line in lines if line[:6] == "rule: "]
+
+
+machine = LearningMachine(
+    model=ScriptedModel(learns=learns),
+    learned_knowledge=LearnedKnowledgeConfig(mode=LearningMode.PROPOSE, namespace="engineering"),
+    conversation=False)
+learning_agent = machine.graph()
+"""
+ALICE = {"user_id": "alice", "groups": ["engineering"]}
+BOB = {"user_id": "bob", "groups": ["engineering"]}
+
+
+@pytest.fixture
+def proposing(tmp_path: Path, url: str) -> Iterator[Served]:
+    """A server with a machine in PROPOSE mode."""
+    (tmp_path / "propose_app.py").write_text(APP)
+    with served(tmp_path, url, graphs={"learning_agent": "./propose_app.py:learning_agent"}) as found:
+        yield found
+
+
+@pytest.fixture
+def queue(url: str) -> Iterator[LearningMachine]:
+    """The same machine's queue, seen from elsewhere."""
+    config = LearnedKnowledgeConfig(mode=LearningMode.PROPOSE, namespace="engineering")
+    with LearningMachine(db=url, learned_knowledge=config, background="external") as machine:
+        yield machine
+
+
+async def run(client: Any, thread: str, context: dict[str, Any], **given: Any) -> Any:
+    return await client.runs.wait(thread, "learning_agent", context=context, raise_error=True, **given)
+
+
+async def propose(client: Any, thread: str, name: str, count: int) -> list[dict[str, Any]]:
+    """One turn that proposes so many insights: what it asks."""
+    rules = "\n".join(f"rule: {name} number {n} is called word{n}{abs(hash(name))}" for n in range(count))
+    result = await run(client, thread, ALICE, input={"messages": [{"role": "user", "content": rules}]})
+    (question,) = result["__interrupt__"]
+    found: list[dict[str, Any]] = question["value"]["action_requests"]
+    assert all(isinstance(one["args"], dict) and isinstance(one["name"], str) for one in found)
+    return found
+
+
+def filled(answer: Any, asked: list[dict[str, Any]]) -> Any:
+    text = json.dumps(answer)
+    for number, one in enumerate(asked, start=1):
+        text = text.replace(f"${number}", one["args"]["proposal"])
+    return json.loads(text)
+
+
+def test_every_answer_over_http(proposing: Served, queue: LearningMachine) -> None:
+    """Each payload of payloads.json does over HTTP what it does in the library; none ends a run in an error."""
+
+    async def answer(entry: dict[str, Any]) -> tuple[list[str], str]:
+        client = proposing.client()
+        thread = (await client.threads.create())["thread_id"]
+        asked = await propose(client, thread, entry["name"], len(entry.get("becomes", ("", ""))))
+        await run(client, thread, ALICE, command={"resume": filled(entry["answer"], asked)})
+        became = {one.handle: one.status for one in queue.proposals.list(status=None)}
+        status = (await client.threads.get(thread))["status"]
+        return [became[one["args"]["proposal"]] for one in asked], status
+
+    async def all_of_them() -> None:
+        for entry in PAYLOADS["fitting"]:
+            assert (entry["name"], await answer(entry)) == (entry["name"], (entry["becomes"], "idle"))
+        for entry in PAYLOADS["not fitting"]:
+            assert (entry["name"], await answer(entry)) == (entry["name"], (["pending", "pending"], "interrupted"))
+
+    asyncio.run(all_of_them())
+
+
+def test_late_double_and_foreign_answers(proposing: Served, queue: LearningMachine) -> None:
+    """Decided by API first, answered twice, answered by somebody else, and talked past: what was decided first stands."""
+
+    async def scenes() -> None:
+        client = proposing.client()
+        thread = (await client.threads.create())["thread_id"]
+        (first,) = await propose(client, thread, "one", 1)
+        handle = first["args"]["proposal"]
+        foreign = await run(client, thread, BOB, command={"resume": [{"type": "approve"}]})
+        assert "may not decide" in foreign["learning"]["decided"][0]["reason"]
+        older = await propose(client, thread, "two", 1)
+        assert [one["args"]["proposal"] for one in older][0] == handle
+        queue.proposals.reject(handle, by="alice")
+        answers = {"decisions": [{"type": "approve"}, {"type": "approve"}]}
+        late = await run(client, thread, ALICE, command={"resume": answers})
+        assert [one["status"] for one in late["learning"]["decided"]] == ["refused", "saved"]
+        assert "already rejected by alice" in late["learning"]["decided"][0]["reason"]
+        again = await run(client, thread, ALICE, command={"resume": answers})
+        assert "__interrupt__" not in (again or {})
+        assert [one.status for one in queue.proposals.list(status=None)] == ["rejected", "approved"]
+
+    asyncio.run(scenes())
