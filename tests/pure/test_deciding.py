@@ -41,12 +41,17 @@ def test_decide(key: str, trust: int, actor: str, shared: bool, outcome: str) ->
     assert decide(HELD, key, trust, actor=actor, shared=shared) == outcome
 
 
-@pytest.mark.parametrize(
-    "incumbent", [Incumbent(), Incumbent(open=7), Incumbent(id=1, content_key="same", trust=70, open=1)]
-)
+@pytest.mark.parametrize("incumbent", [Incumbent(), Incumbent(open=7)])
 def test_nothing_stands_against_it(incumbent: Incumbent) -> None:
-    """Where nothing holds anything may be written, also where something more trusted was retired."""
+    """Where nothing holds anything may be written."""
     assert decide(incumbent, "same", 10, actor=None, shared=True) == "save"
+
+
+@pytest.mark.parametrize(("trust", "outcome"), [(10, "challenge"), (70, "save")])
+def test_what_was_taken_back(trust: int, outcome: str) -> None:
+    """What somebody took back comes back only by a claim that is trusted as much."""
+    retired = Incumbent(id=1, content_key="same", trust=70, open=1)
+    assert decide(retired, "same", trust, actor=None, shared=False) == outcome
 
 
 def test_order_of_trust() -> None:

@@ -66,6 +66,29 @@ begin
 end
 $$;
 
+CREATE FUNCTION learning_machine.looks_in_index(source text, model integer, exact_up_to integer) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $_$
+    select case when to_regclass('embedding_nearest_' || $2) is null then false
+                else (select count(*) > $3 from (select from embedding e where e.model = $2 and e.source = $1 limit $3 + 1) as vectors_seen) end
+$_$;
+
+CREATE FUNCTION learning_machine.nearest_by_index(source text, model integer, query public.halfvec, enough integer) RETURNS TABLE(space bigint, item bigint, distance double precision)
+    LANGUAGE plpgsql STABLE
+    SET enable_sort TO 'off'
+    SET "hnsw.iterative_scan" TO 'relaxed_order'
+    SET "hnsw.ef_search" TO '200'
+    SET "hnsw.max_scan_tuples" TO '200000'
+    SET "hnsw.scan_mem_multiplier" TO '4'
+    AS $_$
+begin
+    return query execute format(
+        'select e.space, e.item, e.vector::halfvec(%1$s) <=> $2::halfvec(%1$s) from embedding e
+         where e.model = %2$s and e.source = $1 order by e.vector::halfvec(%1$s) <=> $2::halfvec(%1$s) limit $3',
+        (select dimension from embedding_model where id = model), model) using source, query, enough;
+end
+$_$;
+
 CREATE FUNCTION learning_machine.on_branch(row_session text, row_anchor text, row_abandoned timestamp with time zone, session text, here text[], line text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
