@@ -27,7 +27,8 @@ from places import connect, own_database, query, versions
 from learning_machine import LearningMachine, Scope
 from learning_machine.nodes.recall import asking
 from learning_machine.state.lexemes.stop_words import STOP_WORDS
-from learning_machine.stores.fusing import Weights, fuse, lend
+from learning_machine.stores.conversation import ranked
+from learning_machine.stores.fusing import Weights
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.ledger_store import branch_query
 from learning_machine.stores.protocol import Standing
@@ -150,8 +151,7 @@ def search(machine: LearningMachine, weights: Weights, *, words: bool = True, ve
         if not queries:
             return []
         rows = machine.database.read(access_of(scope), [branch_query(scope, standing), *queries])[1]
-        ranked = lend(fuse(rows, weights), weights)
-        return [int(row["key"].partition("~")[0]) for _, row in ranked]
+        return [int(row["key"].partition("~")[0]) for _, row in ranked(rows, weights)]
 
     return rank
 
@@ -198,8 +198,8 @@ def run(
     questions = [asked for conversation in loaded for asked in conversation.questions]
     without_floor = replace(weights, enough_meaning=-1.0, enough_words=0.0)
     only_words, only_meaning = (
-        replace(without_floor, words=1.0, neighbours=0.0),
-        replace(without_floor, words=0.0, neighbours=0.0),
+        replace(without_floor, words=1.0, neighbours=0.0, user=1.0),
+        replace(without_floor, words=0.0, neighbours=0.0, user=1.0),
     )
     with (
         own_database(server) as url,

@@ -47,10 +47,11 @@ from learning_machine.stores.ledger_store import LedgerStore
 from learning_machine.stores.postgres import queue
 from learning_machine.stores.postgres.database import Access, Database, check_schema
 from learning_machine.stores.postgres.migrate import prepare
-from learning_machine.stores.proposals import ProposalQueue, Reviewers, check_reviewers
+from learning_machine.stores.proposals import ProposalQueue
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.registry import Registry, call
 from learning_machine.stores.reports import as_shown, what_became
+from learning_machine.stores.reviewers import Reviewers, check_reviewers
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.spending import Spending
 from learning_machine.stores.tools import forget_tools

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 USER = "user"
 GLOBAL = "global"
-#: Longest id or group, in characters: what an index surely holds.
-MAX_ID = 500
+#: Longest id or group, in bytes of UTF-8: what an index surely holds.
+MAX_ID = 2_000
 
 
 class Scope(BaseModel):
@@ -74,6 +74,6 @@ def _checked(id: str) -> str:
     """What Postgres cannot hold is refused, because replacing it could merge two people."""
     if "\x00" in id or any(0xD800 <= ord(character) <= 0xDFFF for character in id):
         raise ValueError("an id may not contain NUL or lone surrogates; use another id")
-    if len(id) > MAX_ID:
-        raise ValueError(f"an id may have at most {MAX_ID} characters; use another id")
+    if len(id.encode()) > MAX_ID:
+        raise ValueError(f"an id may have at most {MAX_ID:,} bytes; use another id")
     return id

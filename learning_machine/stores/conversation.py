@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Self
@@ -14,7 +14,7 @@ from learning_machine.state.config import StoreConfig
 from learning_machine.state.handles import SAID, handle_of
 from learning_machine.state.scope import Scope
 from learning_machine.state.times import period_in, zone_of
-from learning_machine.stores.fusing import fuse, lend
+from learning_machine.stores.fusing import Weights, fuse, lend
 from learning_machine.stores.indexing import MESSAGES
 from learning_machine.stores.learned_knowledge import search_params
 from learning_machine.stores.ledger_store import branch_query, scope_in
@@ -97,9 +97,8 @@ class ConversationStore:
         return [("search.messages", search_params(MESSAGES, scope, standing, standing.question, period))]
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Conversation | None:
-        ranked = lend(fuse(rows[0], standing.weights), standing.weights)
-        zone = zone_of(scope.timezone)
-        passages = tuple(passage(row, zone) for _, row in ranked[: self.config.max_results])
+        zone, best = zone_of(scope.timezone), ranked(rows[0], standing.weights)[: self.config.max_results]
+        passages = tuple(passage(row, zone) for _, row in best)
         return Conversation(passages) if passages else None
 
     def build_context(self, data: Any) -> str:
@@ -111,6 +110,11 @@ class ConversationStore:
 
     def get_tools(self, **context: Any) -> list[Any]:
         return []
+
+
+def ranked(rows: Sequence[Mapping[str, Any]], weights: Weights) -> list[tuple[float, Mapping[str, Any]]]:
+    """The messages worth recalling, best first, with their scores."""
+    return lend(fuse(rows, weights, rest=weights.rest), weights)
 
 
 def passage(row: Mapping[str, Any], zone: tzinfo = UTC) -> Passage:

@@ -77,9 +77,10 @@ def lock_key(space: int, store: str, subject: str, slot: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-#: From here on two texts say the same: the share of the words of each that the other has, or with vectors as near as
-#: `SAME_MEANING`, a smaller one.
-SAME_WORDS, SAME_MEANING, SOME_WORDS = 0.8, 0.9, 0.3
+#: From here on two texts say the same: the share of the words of each that the other has, and how near their vectors are.
+#: The nearer, the fewer words they need to share; without vectors, nearly all.
+_ENOUGH = ((0.8, 0.85), (0.4, 0.9))
+NEARLY_ALL = 0.85
 _DENIALS = """not no never none without cannot nicht kein keine keinen nie niemals ohne nunca sin ne pas jamais sans non niet
 geen nooit não nao sem nem senza mai inte aldrig utan ikke aldri uden nie bez не нет без"""
 _NEGATIONS = frozenset(_DENIALS.split())
@@ -102,7 +103,9 @@ def says_the_same(one: str, other: str, meaning: float | None) -> bool:
     if telling(one) != telling(other) or _sides(one) != _sides(other) or _exchanged(one, other):
         return False
     common = min(covered(one, other), covered(other, one))
-    return common >= SAME_WORDS or ((meaning or 0.0) >= SAME_MEANING and common >= SOME_WORDS)
+    if meaning is None or common == 1:
+        return common >= NEARLY_ALL
+    return any(common >= words and meaning >= near for words, near in _ENOUGH)
 
 
 def covered(text: str, by: str) -> float:

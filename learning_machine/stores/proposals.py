@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from learning_machine.errors import ConfigurationError, NotAllowed, ProposalNotFound
+from learning_machine.errors import NotAllowed, ProposalNotFound
 from learning_machine.state.changes import Change, Origin, Receipt, from_json
 from learning_machine.state.handles import PROPOSAL, handle_of, id_of
 from learning_machine.state.messages import clean_text
@@ -21,14 +21,14 @@ from learning_machine.stores.indexing import Vectors
 from learning_machine.stores.ledger import failed
 from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
 from learning_machine.stores.proposing import Proposing, digest, edited
+from learning_machine.stores.reviewers import Reviewers, accepts, may_decide
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.writing import Source, Writing
 
 #: What a decision is answered with that was made on something else than what stands there now.
 LOOK_AGAIN = "look again"
+STORED = ("saved", "known")
 NOTHING_REPLACED: Row = {"replaces": "", "replaces_id": None}
-#: Who may decide: identities, or a function of an identity and a namespace.
-Reviewers = Collection[str] | Callable[[str, str], bool]
 Edit = Callable[[str, Change, str | None, str | None], Change]
 # Inside the class `list` is its method.
 Rows: TypeAlias = list[Row]
@@ -36,27 +36,6 @@ Proposals: TypeAlias = list[Proposal]
 Receipts: TypeAlias = list[Receipt]
 Handles: TypeAlias = list[str]
 Numbers: TypeAlias = list[int]
-
-
-def may_decide(by: str | None, row: Mapping[str, Any], reviewers: Reviewers | None, four_eyes: bool) -> str | None:
-    """Why this identity may not decide this proposal; `None` when it may."""
-    if four_eyes and by is not None and by == row["speaker_id"]:
-        return "it is about the person who would decide; somebody else has to"
-    if accepts(reviewers, by, row["namespace"]):
-        return None
-    if row["mode"] == "propose" and by == row["speaker_id"]:
-        return None
-    return (
-        "only a reviewer may decide this"
-        if row["mode"] == "hitl"
-        else "only the person it came from, or a reviewer, may decide this"
-    )
-
-
-def accepts(reviewers: Reviewers | None, by: str | None, namespace: str) -> bool:
-    if reviewers is None or by is None:
-        return False
-    return bool(reviewers(by, namespace)) if callable(reviewers) else by in reviewers
 
 
 class ProposalQueue:
@@ -181,9 +160,14 @@ class ProposalQueue:
         reason = self.refusal(by, rows[0])
         if reason is not None:
             raise NotAllowed(f"{by!r} may not decide {verdict.handle}: {reason}.")
-        if verdict.action == "edit" and verdict.text is not None and not verdict.text.strip() and rows[0]["shown"]["text"]:
+        if (
+            verdict.action == "edit"
+            and verdict.text is not None
+            and not verdict.text.strip()
+            and rows[0]["shown"]["text"]
+        ):
             return refused(rows[0], verdict, "nothing is left of it; reject it instead")
-        words = {name: self._cleaned(getattr(verdict, name)) for name in ("text", "name", "message")}
+        words: dict[str, Any] = {name: self._cleaned(getattr(verdict, name)) for name in ("text", "name", "message")}
         try:
             return self._decide(rows[0], replace(verdict, **words), by)
         except psycopg.Error as error:
@@ -258,15 +242,10 @@ class ProposalQueue:
             merging=[row["store"]] if row["store"] in self._merging else (),
             decided=reviewed,
         )
-        receipt = Receipt(status="failed", store=row["store"])
-        with transaction.connection.transaction():
-            receipt = Writing(transaction, scope, source).run([change])[0]
-            if receipt.status not in ("saved", "known"):
-                # It stays what it is, a proposal: of what was tried nothing is left.
-                raise psycopg.Rollback
+        receipt = tried(transaction, Writing(transaction, scope, source), change)
         if receipt.status == "challenged":
             return refused(row, verdict, "what it would replace is better supported; a reviewer has to decide")
-        if receipt.status not in ("saved", "known"):
+        if receipt.status not in STORED:
             return receipt
         learning = id_of(receipt.handle or "")
         transaction.run("proposals.release", {"space": row["space"], "id": row["id"], "learning": learning})
@@ -302,6 +281,16 @@ class ProposalQueue:
                 "batch": uuid4(),
             },
         )
+
+
+def tried(transaction: Transaction, writing: Writing, change: Change) -> Receipt:
+    """The receipt of a change. What was not stored stays a proposal: of trying nothing is left."""
+    receipts: list[Receipt] = []
+    with transaction.connection.transaction():
+        receipts += writing.run([change])
+        if receipts[0].status not in STORED:
+            raise psycopg.Rollback
+    return receipts[0]
 
 
 def refused(row: Row, verdict: Verdict, reason: str) -> Receipt:
@@ -340,13 +329,3 @@ def proposal_of(row: Row) -> Proposal:
         decided_by=row["decided_by"],
         learning=handle_of(row["learning"]) if row["learning"] else None,
     )
-
-
-def check_reviewers(modes: Mapping[str, str], reviewers: Reviewers | None) -> None:
-    """Refuse HITL that nobody could ever answer."""
-    hitl = [store for store, mode in modes.items() if mode == "hitl"]
-    if hitl and reviewers is None:
-        raise ConfigurationError(
-            f"{', '.join(hitl)}: HITL needs somebody who decides. Give the machine reviewers=, a list of identities or a function "
-            "(identity, namespace) -> bool."
-        )

@@ -136,7 +136,7 @@ class Proposing:
             return getattr(change, "subject", "")
         if change.slot is None:
             return None
-        place = {"session": self.scope.session_id, "here": []}
+        place: Row = {"session": self.scope.session_id, "here": []}
         return Naming(self.transaction, space, change.store, _makes_nothing, place).find(change.about)
 
     def _twin(self, place: Row, key: str, text: str) -> Row | None:

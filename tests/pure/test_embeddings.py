@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +30,8 @@ from learning_machine.errors import ConfigurationError
 
 DATA = Path(learning_machine.embeddings.__file__).parent / "data"
 STATIC = StaticEmbeddings()
+#: How the vector of "Alice lives in Bern" begins.
+VERSION_1 = (-0.11175, -0.0679, -0.08129, -0.09092)
 
 
 def likeness(one: str, other: str) -> float:
@@ -155,9 +161,6 @@ def test_vectors_are_those_of_the_version() -> None:
     assert STATIC.embed_query("Alice lives in Bern")[:4] == pytest.approx(VERSION_1, abs=1e-4)
 
 
-VERSION_1 = (0.0, 0.0, 0.0, 0.0)
-
-
 # --- word pieces ------------------------------------------------------------------------------------------------------
 
 
@@ -238,10 +241,40 @@ def test_environment_names_embeddings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(resolve_embeddings(None), StaticEmbeddings)
 
 
-def test_openai_gets_plain_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenAI embeddings by name send texts, not token numbers, which need a download and few servers understand."""
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-    assert resolve_embeddings("openai:text-embedding-3-small").check_embedding_ctx_length is False  # type: ignore[attr-defined]
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[Any]]]:
+    """An OpenAI-compatible server, and the texts it was sent."""
+    sent: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["input"]
+            sent.extend(texts)
+            data = [{"object": "embedding", "index": at, "embedding": [0.6, 0.8]} for at in range(len(texts))]
+            body = json.dumps({"object": "list", "data": data, "model": "m", "usage": {}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}/v1", sent
+        http.shutdown()
+
+
+def test_compatible_servers_get_plain_texts(server: tuple[str, list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embeddings named `openai:` send texts, not token numbers, which need a download and few servers understand."""
+    address, sent = server
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("OPENAI_API_BASE", address)
+    embeddings = resolve_embeddings("openai:some-model")
+    assert embedding_dimension(embeddings) == 2
+    assert embeddings.embed_documents(["one", "two"]) == [[0.6, 0.8], [0.6, 0.8]]
+    assert sent == ["word", "one", "two"]
 
 
 @pytest.mark.parametrize(

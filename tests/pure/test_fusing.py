@@ -106,3 +106,21 @@ def test_neighbours_lend() -> None:
     lent = {found["id"]: score for score, found in lend(scored, WEIGHTS)}
     assert lent == {1: pytest.approx(1.0), 2: pytest.approx(0.84), 3: pytest.approx(0.9), 9: pytest.approx(0.6)}
     assert [found["id"] for _, found in lend(scored, Weights(neighbours=0.0))] == [1, 3, 9, 2]
+
+
+def test_the_users_own_words_count_more() -> None:
+    """Of two messages that fit alike, the user's comes before the answer; how much more it counts can be set."""
+    scored = [
+        (0.5, row(2, role="assistant", before_id=None, after_id=None)),
+        (0.45, row(1, role="user", before_id=None, after_id=None)),
+    ]
+    assert [found["id"] for _, found in lend(scored, WEIGHTS)] == [1, 2]
+    assert [found["id"] for _, found in lend(scored, Weights(user=1.0))] == [2, 1]
+
+
+def test_where_one_passes_others_need_less() -> None:
+    """With a part for the rest, what nearly passes comes along with what passes, and by itself never."""
+    fits, nearly, hardly = row(1, 5.0, 0.9, 0.6), row(2, 2.0, 0.42, 0.0), row(3, 1.0, 0.1, 0.1)
+    assert [found["id"] for _, found in fuse([fits, nearly, hardly], WEIGHTS)] == [1]
+    assert [found["id"] for _, found in fuse([fits, nearly, hardly], WEIGHTS, rest=0.8)] == [1, 2]
+    assert fuse([nearly, hardly], WEIGHTS, rest=0.8) == []
