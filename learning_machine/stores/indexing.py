@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import log
 from typing import Any
 
 from learning_machine.state.asking_words import is_asking
@@ -42,7 +43,9 @@ def weights(text: str) -> tuple[list[str], list[float]]:
     counts = lexemes(text)
     length = sum(counts.values())
     norm = K1 * (1 - B + B * length / ORDINARY_LENGTH)
-    found = {lexeme: count * (K1 + 1) / (count + norm) for lexeme, count in counts.items() if lexeme}
+    # What is said again counts less each time: long answers repeat themselves.
+    damped = {lexeme: 1 + log(count) for lexeme, count in counts.items() if lexeme}
+    found = {lexeme: count * (K1 + 1) / (count + norm) for lexeme, count in damped.items()}
     return ["", *found], [1.0, *found.values()]
 
 

@@ -183,7 +183,8 @@ class LedgerStore:
             return fill(load(self.learning_type), **self.slots())
         except FileNotFoundError:
             raise ConfigurationError(
-                f"The store {self.learning_type!r} does not say what to extract. Write its `instructions()`, or put them in its config."
+                f"The store {self.learning_type!r} does not say what to extract. "
+                "Write its `instructions()`, or put them in its config."
             ) from None
 
     def slots(self) -> dict[str, str]:

@@ -213,8 +213,9 @@ def test_nothing_is_stored_that_nobody_decided(machine: Any, sql: Any) -> None:
 
 
 @pytest.mark.full
-def test_ten_thousand_operations(machine: Any, sql: Any) -> None:
-    """The same over ten thousand operations."""
+@pytest.mark.parametrize("part", range(20))
+def test_ten_thousand_operations(machine: Any, sql: Any, part: int) -> None:
+    """The same over ten thousand operations, other ones each time."""
     operations = 0
-    while operations < 10_000:
-        operations += play(machine, sql, examples=100, steps=50)
+    while operations < 500:
+        operations += play(machine, sql, examples=10, steps=50)

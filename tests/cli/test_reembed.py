@@ -129,7 +129,8 @@ def change_to(machine: LearningMachine, embeddings: Embeddings, **options: Any) 
 def models(see: See) -> dict[str, tuple[bool, int]]:
     """By model whether it is the database's, and how many vectors it has."""
     rows = see(
-        "select m.name, m.active, count(e.item) as vectors from embedding_model m left join embedding e on e.model = m.id group by m.id"
+        "select m.name, m.active, count(e.item) as vectors from embedding_model m "
+        "left join embedding e on e.model = m.id group by m.id"
     )
     return {row["name"]: (row["active"], row["vectors"]) for row in rows}
 
@@ -189,7 +190,8 @@ def test_search_goes_on_and_what_is_written_meanwhile_comes_along(taught: Learni
     change_to(taught, watched, batch=2)
     assert "Zebras graze at dawn" in watched.asked
     lacking = see(
-        "select item from posting p where lexeme = '' and not exists (select from embedding e where e.item = p.item and e.source = p.source)"
+        "select item from posting p where lexeme = '' "
+        "and not exists (select from embedding e where e.item = p.item and e.source = p.source)"
     )
     assert lacking == [] and models(see)["Before"] == (False, 0)
 
