@@ -21,7 +21,7 @@ from learning_machine.nodes.approve import asked_about
 from learning_machine.nodes.asking import aask, ask
 from learning_machine.nodes.events import tell
 from learning_machine.nodes.extract import LearnBatch, load, prepare, read, types_of
-from learning_machine.nodes.learning import NOTHING, aprocess_others, modes_of, process_others, write
+from learning_machine.nodes.learning import NOTHING, aprocess_others, process_others, write
 from learning_machine.nodes.parts import Parts, attempt, note
 from learning_machine.nodes.recording import record, settled
 from learning_machine.state.extraction import ExtractedChange
@@ -82,7 +82,7 @@ def inline_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
 
 def asks(parts: Parts) -> bool:
     """Whether the turn is read here: because a store's learnings need somebody's decision, or because the machine says so."""
-    return parts.inline or any(mode in GATED for mode in modes_of(parts.registry.extracting).values())
+    return parts.inline or any(getattr(store, "mode", None) in GATED for store in parts.registry.extracting)
 
 
 def begin(parts: Parts, state: LearningState, config: Mapping[str, Any]) -> Begun | None:

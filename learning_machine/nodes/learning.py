@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,10 +15,9 @@ from learning_machine.nodes.parts import Parts, attempt, note
 from learning_machine.nodes.recall import context_for
 from learning_machine.state.changes import Receipt
 from learning_machine.state.messages import Said
-from learning_machine.state.modes import LearningMode
 from learning_machine.stores.indexing import Vectors, message_text
 from learning_machine.stores.registry import acall, call
-from learning_machine.stores.spaces import namespaces_of
+from learning_machine.stores.spaces import modes_of, namespaces_of
 from learning_machine.stores.writing import Source
 
 #: What became of a batch that held nothing.
@@ -40,7 +38,7 @@ def write(parts: Parts, batch: LearnBatch) -> dict[str, Any]:
         machine=parts.name,
         reads=[turn.id for turn in batch.turns],
         namespaces=namespaces_of(parts.registry.extracting, batch.scope),
-        modes=modes_of(parts.registry.extracting),
+        modes=modes_of(parts.registry.extracting, batch.scope),
         merging=[store.learning_type for store in parts.registry.extracting if getattr(store, "merges", False)],
         vectors=vectors,
         shown=shown(batch),
@@ -57,11 +55,6 @@ def shown(batch: LearnBatch) -> set[str]:
     """What the agent saw of earlier learnings while it spoke, and what the extracting model was told is known."""
     told = (handle for data in batch.recalled.values() for handle in handles(data))
     return {handle for turn in batch.turns for handle in turn.shown}.union(told)
-
-
-def modes_of(stores: Iterable[Any]) -> dict[str, LearningMode]:
-    """Who decides on what each store learns."""
-    return {store.learning_type: getattr(store, "mode", LearningMode.BACKGROUND) for store in stores}
 
 
 def indexed(batch: LearnBatch) -> dict[tuple[UUID, str], str]:

@@ -28,8 +28,8 @@ class Weights:
     The values suit the embeddings in the package; others may need another `enough_meaning`.
     """
 
-    words: float = 0.5
-    neighbours: float = 0.2
+    words: float = 0.7
+    neighbours: float = 0.1
     user: float = 1.2
     enough_meaning: float = 0.5
     enough_words: float = 0.5

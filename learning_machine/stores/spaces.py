@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import GLOBAL, USER, Scope
 from learning_machine.stores.postgres.database import Access, Space
 
@@ -29,6 +30,23 @@ def namespaces_of(stores: Iterable[Any], scope: Scope) -> dict[str, str]:
         store.learning_type: store.namespace if store.private else scope.namespace or store.namespace
         for store in stores
     }
+
+
+def modes_of(stores: Iterable[Any], scope: Scope) -> dict[str, LearningMode]:
+    """Who decides on what each store writes for this scope.
+
+    A scope that shares what its store would keep private has somebody decide, unless the store's mode was said outright.
+    """
+    places = namespaces_of(stores := list(stores), scope)
+    found = {}
+    for store in stores:
+        mode = getattr(store, "mode", LearningMode.BACKGROUND)
+        said = "mode" in getattr(getattr(store, "config", None), "model_fields_set", ())
+        shares = places[store.learning_type] not in (USER, store.namespace)
+        found[store.learning_type] = (
+            LearningMode.PROPOSE if shares and not said and mode is LearningMode.BACKGROUND else mode
+        )
+    return found
 
 
 def access_of(scope: Scope, **more: Any) -> Access:

@@ -21,7 +21,7 @@ from learning_machine.state.messages import Said, keys_of, message_key, spoken
 from learning_machine.state.scope import Scope
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.rendering import one_line
-from learning_machine.stores.spaces import namespaces_of
+from learning_machine.stores.spaces import modes_of, namespaces_of
 from learning_machine.stores.writing import Source
 
 #: What a tool call knows of the conversation it is made in: whose it is, what was said, where it stands, its own message.
@@ -59,7 +59,7 @@ def write(store: Any, place: Place, changes: Sequence[Change | Refused]) -> str:
         rooted=where.rooted,
         anchor=anchor,
         machine=store.machine,
-        modes={store.learning_type: store.mode},
+        modes=modes_of([store], scope),
         namespaces=namespaces_of([store], scope),
         merging=[store.learning_type] if store.merges else (),
         vectors=store.vectors(texts),

@@ -103,7 +103,7 @@ def test_neighbours_lend() -> None:
         (0.8, row(3, before_id=2, after_id=None)),
         (0.6, row(9, before_id=8, after_id=None)),
     ]
-    lent = {found["id"]: score for score, found in lend(scored, WEIGHTS)}
+    lent = {found["id"]: score for score, found in lend(scored, Weights(neighbours=0.2))}
     assert lent == {1: pytest.approx(1.0), 2: pytest.approx(0.84), 3: pytest.approx(0.9), 9: pytest.approx(0.6)}
     assert [found["id"] for _, found in lend(scored, Weights(neighbours=0.0))] == [1, 3, 9, 2]
 
