@@ -63,7 +63,8 @@ def url(server: Any) -> Iterator[str]:
 def _database(server: Any, template: str | None) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server.url_for("postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {name} {f'template {template}' if template else ''}")  # type: ignore[arg-type]
+        copied = f"template {template} strategy file_copy" if template else ""  # without fsync the quicker one
+        connection.execute(f"create database {name} {copied}")  # type: ignore[arg-type]
         yield server.url_for(name)
         connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]
 

@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool
 from learning_machine import LearningMachine
 from learning_machine.errors import ConfigurationError, DatabaseUnavailable
 from learning_machine.stores.postgres.database import Access, Database, check_schema
+from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.testing import ScriptedModel, change
 
 LEARNS = [change("user_profile", "Bern", kind="field", name="location")]
@@ -66,6 +67,7 @@ def test_a_given_pool_after_failures(url: str) -> None:
         with pool.connection() as connection:
             before = state(connection)
         database = Database(pool)
+        prepare(database)
         for fail in (fail_in_transaction, fail_in_pipeline, break_off):
             fail(database)
             with pool.connection() as connection:
@@ -110,6 +112,7 @@ def test_a_closed_pool(url: str) -> None:
 def test_a_small_pool_serves_many(url: str) -> None:
     """Thirty threads over two connections all get their turn."""
     database = Database(url, max_size=2)
+    prepare(database)
     threads = [
         threading.Thread(target=lambda: done.append(database.read(Access(), [("recall.one", {"id": 1})])))
         for _ in range(30)
@@ -126,6 +129,7 @@ def test_a_small_pool_serves_many(url: str) -> None:
 def test_closed_and_used_again(url: str) -> None:
     """A database that was closed opens again when it is used."""
     database = Database(url)
+    prepare(database)
     for _ in range(3):
         assert database.read(Access(), [("recall.one", {"id": 1})]) == [[]]
         database.close()

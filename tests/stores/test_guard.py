@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from learning_machine.errors import ConfigurationError
 from learning_machine.stores.postgres.database import Access, Database, Transaction
 
 ALICE = Access(user_id="alice")
@@ -188,3 +189,13 @@ def test_every_row_has_a_space(see: Run) -> None:
         select c.relname from pg_class c left join pg_attribute a on a.attrelid = c.oid and a.attname = 'space' and a.attnotnull
         where c.relnamespace = 'learning_machine'::regnamespace and c.relkind in ('r', 'p') and a.attname is null""")
     assert {row["relname"] for row in rows} == {"space", *VERSIONS, "embedding_model", "spending"}
+
+
+def test_unprepared(url: str) -> None:
+    """A database that nobody prepared answers nothing, because isolation would not hold in it."""
+    unprepared = Database(url)
+    with pytest.raises(ConfigurationError, match="prepare"), unprepared.transaction(Access(user_id="alice")):
+        pass
+    with pytest.raises(ConfigurationError, match="prepare"):
+        unprepared.read(Access(user_id="alice"), [])
+    unprepared.close()

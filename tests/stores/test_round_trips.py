@@ -15,6 +15,7 @@ import pytest
 from learning_machine import LearningMachine
 from learning_machine.state.scope import Scope
 from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.testing import ScriptedModel, change
 
 SOCKET = ".s.PGSQL.5432"
@@ -114,6 +115,7 @@ def test_a_transaction_is_a_few(line: tuple[str, Callable[[], int]]) -> None:
     """The line counts: a transaction statement by statement goes back and forth for each."""
     url, turns = line
     database = Database(url, max_size=1)
+    prepare(database)
     access = Access(user_id=Scope(user_id="alice").user_id)
     database.read(access, [("recall.one", {"id": 1})])
     turns()

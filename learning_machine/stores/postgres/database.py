@@ -119,6 +119,8 @@ class Database:
 
     def __init__(self, source: Source, *, schema: str = "learning_machine", max_size: int = 10) -> None:
         self.names = Names(check_schema(schema))
+        #: Whether it is known who to be in it. Before that nothing is asked, because nothing would be guarded.
+        self._known = False
         self._given, self._max_size = source, max_size
         self._pool: ConnectionPool[Any] | None = None
         self._failure: DatabaseUnavailable | None = None
@@ -268,6 +270,11 @@ class Database:
             return step()
 
     def _enter(self, access: Access) -> Row:
+        if not self._known:
+            raise ConfigurationError(
+                "This database has not been prepared, so isolation would not hold. Call migrate.prepare(database) first; "
+                "a LearningMachine does it by itself."
+            )
         # Without a user the session's own space is open; with one, what a session holds lies in the user's.
         return {
             "role": self.names.admin_role if access.admin else self.names.role,
@@ -282,6 +289,7 @@ class Database:
     def use(self, **names: str) -> None:
         """Take over what the set-up found out about roles and schemas."""
         self.names = replace(self.names, **names)
+        self._known = True
 
 
 def _settle(connection: psycopg.Connection[Any]) -> None:
