@@ -186,7 +186,7 @@ class LearningMachine:
         return self.parts.usage
 
     def _assemble(self) -> Parts:
-        database = Database(self._source, schema=self._schema)
+        database = Database(self._source, schema=self._schema, prepare=self._make_ready)
         ledger = Ledger(database, redact=self._redact, ready=self._make_ready)
         embedder = Embedder(lambda: resolve_embeddings(self._embeddings), embedding_name, database)
         stores = [

@@ -39,16 +39,16 @@ def demo() -> Iterator[ModuleType]:
 
 
 def test_the_story_comes_true(tmp_path: Path) -> None:
-    """Two processes, the second knows what the first was told, London gives way to Lisbon and stays in the history."""
+    """Processes of their own: the second knows what the first was told, London gives way to Lisbon, Bob profits from Alice."""
     ended = tell(TMPDIR=str(tmp_path), LEARNING_MACHINE_DATABASE_URL="postgresql://not-to-be-used/x")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    first, second = re.findall(r"process \(?(\d+)\)", ended.stdout)
-    assert first != second
+    processes = re.findall(r"process \(?(\d+)\)", ended.stdout)
+    assert len(set(processes)) == len(processes) == 3
     told = ended.stdout
     order = ("I live in London”", "Process", "alice: Hello! Where do I live?", "London", "location = Lisbon", "then k")
     places = [told.index(text, told.index("Act 2") if number > 1 else 0) for number, text in enumerate(order)]
     assert places == sorted(places)
-    assert told.count("✓") == 6 and "✗" not in told
+    assert told.count("✓") == 10 and "✗" not in told
     assert "no language model" in told
     assert "\x1b" not in told
     assert not list(tmp_path.iterdir())

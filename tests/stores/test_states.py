@@ -63,7 +63,7 @@ class Model:
             return self._write(thing, text, trust)
         if trust < thing.trust:
             return "challenged"
-        thing.text = None
+        thing.text, thing.trust = None, trust
         return self._write(other[0], text, trust)
 
     def retire(self, thing: Thing, trust: int) -> str:
@@ -71,13 +71,13 @@ class Model:
             return "refused"
         if trust < thing.trust:
             return "challenged"
-        thing.text = None
+        thing.text, thing.trust = None, trust
         return "saved"
 
     def _write(self, thing: Thing, text: str, trust: int) -> str:
         if thing.text == text and trust <= thing.trust:
             return "known"
-        if thing.text is not None and trust < thing.trust:
+        if trust < thing.trust:
             return "challenged"
         thing.text, thing.trust = text, trust
         return "saved"

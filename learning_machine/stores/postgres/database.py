@@ -117,10 +117,18 @@ class Transaction:
 class Database:
     """A pool and the names in it. Open it once per process; it is safe to use from many threads."""
 
-    def __init__(self, source: Source, *, schema: str = "learning_machine", max_size: int = 10) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        schema: str = "learning_machine",
+        max_size: int = 10,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
         self.names = Names(check_schema(schema))
         #: Whether it is known who to be in it. Before that nothing is asked, because nothing would be guarded.
         self._known = False
+        self._prepare = prepare
         self._given, self._max_size = source, max_size
         self._pool: ConnectionPool[Any] | None = None
         self._failure: DatabaseUnavailable | None = None
@@ -229,6 +237,7 @@ class Database:
     @contextmanager
     def transaction(self, access: Access) -> Iterator[Transaction]:
         """A transaction as someone: committed at the end, rolled back by an exception."""
+        self._be_known()
         with ExitStack() as stack:
             yield self._on_a_live_one(lambda: self._begin(stack, access))
 
@@ -244,6 +253,7 @@ class Database:
 
     def read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
         """The rows of several named queries, in one network round trip."""
+        self._be_known()
         return self._on_a_live_one(lambda: self._read(access, queries))
 
     def _read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
@@ -270,11 +280,6 @@ class Database:
             return step()
 
     def _enter(self, access: Access) -> Row:
-        if not self._known:
-            raise ConfigurationError(
-                "This database has not been prepared, so isolation would not hold. Call migrate.prepare(database) first; "
-                "a LearningMachine does it by itself."
-            )
         # Without a user the session's own space is open; with one, what a session holds lies in the user's.
         return {
             "role": self.names.admin_role if access.admin else self.names.role,
@@ -285,6 +290,16 @@ class Database:
             "groups": list(access.groups),
             "spaces": None if access.spaces is None else list(access.spaces),
         }
+
+    def _be_known(self) -> None:
+        """Find out who to be in the database, before a connection is taken."""
+        if not self._known and self._prepare is not None:
+            self._prepare()
+        if not self._known:
+            raise ConfigurationError(
+                "This database has not been prepared, so isolation would not hold. Call migrate.prepare(database) first; "
+                "a LearningMachine does it by itself."
+            )
 
     def use(self, **names: str) -> None:
         """Take over what the set-up found out about roles and schemas."""

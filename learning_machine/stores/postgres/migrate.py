@@ -172,6 +172,8 @@ def _provide(connection: psycopg.Connection[DictRow], names: Names) -> None:
 def _apply(connection: psycopg.Connection[DictRow], names: Names, migration: Migration) -> None:
     if migration.version in {row["version"] for row in connection.execute(query("migrate.versions")).fetchall()}:
         return
+    # Reading a vector loads the library, whose settings an ordinary role may only name once it is there.
+    connection.execute(query("migrate.load_vector"))
     connection.execute(migration.text)
     connection.execute(
         query("migrate.record"),

@@ -23,3 +23,6 @@ insert into queue_version (name) values (%(name)s);
 
 -- name: vector
 create extension if not exists vector;
+
+-- name: load_vector
+select '[1]'::vector;
