@@ -343,7 +343,7 @@ def asked_of(world: Any) -> str:
     return str(world.model.extractions[-1][0].text)
 
 
-def said(world: Any, *learned: Extracted, asked: str = "What of bread and boats?") -> str:
+def said(world: Any, *learned: Extracted, asked: str = "What of bread?") -> str:
     world.teach(*learned)
     return str(world.context(asked, session_id="s1"))
 
