@@ -80,7 +80,7 @@ def lock_key(space: int, store: str, subject: str, slot: str) -> int:
 #: From here on two texts say the same: the share of the words of each that the other has, and how near their vectors are.
 #: The nearer, the fewer words they need to share; without vectors, nearly all.
 _ENOUGH = ((0.8, 0.85), (0.4, 0.9))
-NEARLY_ALL = 0.85
+NEARLY_ALL = 0.82
 _DENIALS = """not no never none without cannot nicht kein keine keinen nie niemals ohne nunca sin ne pas jamais sans non niet
 geen nooit não nao sem nem senza mai inte aldrig utan ikke aldri uden nie bez не нет без"""
 _NEGATIONS = frozenset(_DENIALS.split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from learning_machine.state.entities import ALWAYS, Entity, EntityMemory, Entity
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.handles import handle_of
 from learning_machine.state.items import Item
+from learning_machine.state.lexemes import lexemes
 from learning_machine.state.scope import USER, Scope
 from learning_machine.state.times import parse_when, period_in
 from learning_machine.stores.entity_rows import (
@@ -28,6 +29,7 @@ from learning_machine.stores.entity_rows import (
     told,
 )
 from learning_machine.stores.fusing import fuse
+from learning_machine.stores.indexing import Question
 from learning_machine.stores.learned_knowledge import search_params
 from learning_machine.stores.ledger_store import LedgerStore, branch_query, plain_text, scope_in
 from learning_machine.stores.naming import ENTITY
@@ -83,8 +85,8 @@ class EntityMemoryStore(LedgerStore):
         # A name alone tells nothing.
         entities = tuple(entity for entity in entities_from(rows[0]) if entity.items or entity.aliases)
         known = {row["id"] for row in rows[0]}
-        ranked = fuse(rows[1], standing.weights)
-        found = tuple(Item.from_row(row) for _, row in ranked if row["id"] not in known and row["kind"] != ENTITY)
+        ranked = [row for _, row in fuse(rows[1], standing.weights) if row["id"] not in known and row["kind"] != ENTITY]
+        found = tuple(Item.from_row(row) for row in ranked if answers_more(row, entities, standing.question))
         data = EntityMemory(entities, found[: self.config.max_results])
         return data if data else None
 
@@ -283,3 +285,14 @@ class EntityMemoryStore(LedgerStore):
 
     def _refused(self, reason: str) -> Refused:
         return Refused(store=self.learning_type, reason=reason)
+
+
+def answers_more(row: Mapping[str, Any], entities: Sequence[Entity], question: Question) -> bool:
+    """Whether a row about a thing that was named fits more of the question than the name; the newest are shown anyway."""
+    about = next((entity for entity in entities if entity.id == f"{row['space']}/{row['subject']}"), None)
+    if about is None:
+        return True
+    names = set(lexemes(" ".join((about.name, *about.aliases))))
+    rest = [group for group in question.words if not names.intersection(group)]
+    own = set(lexemes(row["text"]))
+    return any(own.intersection(group) for group in rest)

@@ -80,11 +80,11 @@ def test_an_echo_is_not_learned(machine: Make, see: Any, turns: int) -> None:
         )
 
     model = ScriptedModel(answers=repeat, learns=hear)
-    made = machine(model, embeddings=WORDLESS, background="external", **ALL)
+    made = machine(model, background="external", **ALL)
     agent = create_learning_agent(model, learning=made)
     counts = []
     for number in range(turns):
-        asked = f"How does Acme under Bob retry webhooks for its invoices, and what coffee do I like? ({number})"
+        asked = f"Acme, Bob: should we retry webhooks with exponential backoff and jitter? ({number})"
         config = {"configurable": {"thread_id": f"t{number % 7}"}}
         state = agent.invoke({"messages": [("user", asked)]}, config, context={"user_id": "alice"})
         made.learn(see("select space from turn order by seq desc limit 1")[0]["space"], state["learning"]["turn"])
