@@ -32,7 +32,7 @@ dev: $(INSTALLED)  ## Serve the graphs of langgraph.json on 127.0.0.1, for LangG
 # --- change it --------------------------------------------------------------------------------------------------------
 
 test: $(INSTALLED)  ## Run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 test-full: $(INSTALLED)  ## Run the long tests too (not those that need a browser or a real model)
 	@LEARNING_MACHINE_FULL=1 $(BIN)/python -m pytest -m "not page and not live" $(ARGS)
