@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,8 @@ def own_database(server: str | None = None) -> Iterator[str]:
         return
     from learning_machine.stores.postgres.embedded import start
 
+    # A benchmark that is ended leaves no server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with TemporaryDirectory(prefix="learning-machine-bench-") as folder:
         embedded = start(Path(folder))
         try:
