@@ -48,7 +48,7 @@ def fuse(
     words = scaled({index: row["words"] for index, row in enumerate(worth) if row["words"]})
     meaning = scaled({index: row["meaning"] for index, row in enumerate(worth) if row["meaning"] is not None})
     scored = [
-        (weights.words * words.get(index, 0.0) + (1 - weights.words) * meaning.get(index, 0.0), row)
+        (min(1.0, weights.words * words.get(index, 0.0) + (1 - weights.words) * meaning.get(index, 0.0)), row)
         for index, row in enumerate(worth)
     ]
     return sorted(scored, key=lambda pair: (-pair[0], -pair[1]["id"]))
