@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, Literal
@@ -147,15 +147,3 @@ class Receipt:
                 return f"challenges {self.replaced}, waits as {self.handle}: what is known is better supported"
             case _:
                 return f"{self.status}: {self.reason}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """What one write belongs to: the turn it came from, who acts, and where in the conversation it stands."""
-
-    id: str
-    origin: Origin = Origin.INFERENCE
-    actor: str | None = None
-    turn: str | None = None
-    anchor: str | None = None
-    reads: tuple[str, ...] = field(default=())

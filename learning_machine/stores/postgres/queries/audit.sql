@@ -81,8 +81,3 @@ order by space, id limit 100;
 
 -- name: size
 select count(*) as changes, count(distinct space) as spaces from change;
-
--- name: of
-select place, action, learning, proposal, actor, origin, at, before, after from change
-where (%(learning)s::bigint is null or learning = %(learning)s) and (%(proposal)s::bigint is null or proposal = %(proposal)s)
-order by space, place;
