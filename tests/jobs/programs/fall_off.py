@@ -5,11 +5,11 @@ import sys
 
 from token_agents import log_to_output, settle, slowly, token_agent, token_machine, turn
 
-import learning_machine.machine
+import learning_machine.machine.working
 from learning_machine.testing import ScriptedModel
 
 log_to_output()
-settle(EXIT_PATIENCE=learning_machine.machine.__name__)
+settle(EXIT_PATIENCE=learning_machine.machine.working.__name__)
 seconds, how = float(sys.argv[1]), sys.argv[2]
 machine = token_machine(ScriptedModel(learns=slowly(seconds)))
 agent = token_agent(machine)

@@ -1,0 +1,65 @@
+"""Recall, context and tools: what an agent reads of what was learned."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from learning_machine.machine.assembled import Assembled
+from learning_machine.nodes.build_context import context_text
+from learning_machine.nodes.parts import attempt
+from learning_machine.nodes.recall import arecall_others, asked, asking, recall_others, recall_own, searches
+from learning_machine.state.messages import as_messages, last_user_text
+from learning_machine.state.scope import Scope
+from learning_machine.stores.indexing import Question
+from learning_machine.stores.protocol import Standing
+from learning_machine.stores.registry import call
+from learning_machine.stores.tools import forget_tools
+
+
+class Recalling(Assembled):
+    """What an agent reads."""
+
+    def recall(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> dict[str, Any]:
+        """What the stores know for this scope, by learning type. Types that know nothing are left out."""
+        where, said = Scope(**scope), _turned(message, messages)
+        standing = asking(self.parts, Standing(machine=self.name), self._question(said))
+        own, _ = recall_own(self.parts, where, standing)
+        return own | recall_others(self.parts, where, said)
+
+    async def arecall(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> dict[str, Any]:
+        where, said = Scope(**scope), _turned(message, messages)
+        question = await asyncio.to_thread(self._question, said)
+        standing = asking(self.parts, Standing(machine=self.name), question)
+        own, _ = await asyncio.to_thread(recall_own, self.parts, where, standing)
+        return own | await arecall_others(self.parts, where, said)
+
+    def _question(self, messages: list[Any]) -> Question:
+        text = last_user_text(messages)
+        return asked(self.parts, text) if text and searches(self.parts) else Question()
+
+    def build_context(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> str:
+        """The text an agent reads about this scope; `""` when nothing is known."""
+        return context_text(self.parts, self.recall(message=message, messages=messages, **scope))
+
+    async def abuild_context(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> str:
+        return context_text(self.parts, await self.arecall(message=message, messages=messages, **scope))
+
+    def get_tools(self, **scope: Any) -> list[Any]:
+        """The tools of the stores in AGENTIC mode. With a scope they are bound to it; without, they read it from the run."""
+        context: dict[str, Any] = {}
+        if scope:
+            bound = Scope(**scope)
+            context = {**bound.keywords(), "scope": bound}
+        tools: dict[str, Any] = {}
+        for store in self.stores:
+            made = attempt(self.parts, f"tools of {store.learning_type}", partial(call, store, "get_tools", context))
+            for tool in made or ():
+                tools.setdefault(getattr(tool, "name", getattr(tool, "__name__", repr(tool))), tool)
+        return [*tools.values(), *forget_tools(list(self.stores), context)]
+
+
+def _turned(message: str, messages: Sequence[Any]) -> list[Any]:
+    return as_messages(messages) if messages else as_messages([("user", message)]) if message else []
