@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 SUPPORTED := (3, 11) <= sys.version_info[:2] < (3, 14)
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo chat dev test test-full check check-format lint types imports format build schema pins clean
+.PHONY: help .venv demo chat dev test test-full bench-recall check check-format lint types imports format build schema pins clean
 
 help:  ## List the recipes
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ test: $(INSTALLED)  ## Run the tests
 
 test-full: $(INSTALLED)  ## Run the long tests too (not those that need a browser or a real model)
 	@LEARNING_MACHINE_FULL=1 $(BIN)/python -m pytest -m "not page and not live" $(ARGS)
+
+bench-recall: $(INSTALLED) .bench-agno/.installed  ## Measure recall beside the bare SQL, numpy and agno, which gets a .bench-agno of its own
+	@$(BIN)/python bench/recall.py --agno .bench-agno/bin/python $(ARGS)
 
 check: check-format lint types imports  ## Run all four checks below
 
@@ -70,10 +73,15 @@ pins:  ## Renew constraints.txt; needs all three Pythons (name them with PINS_PY
 	@$(firstword $(PINS_PYTHONS)) .ci/pins.py $(PINS_PYTHONS)
 
 clean:  ## Remove .venv, dist and the tools' caches
-	@rm -rf .venv dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .bench-agno dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the virtual environment ------------------------------------------------------------------------------------------
+
+.bench-agno/.installed:
+	@$(BIN)/python -m venv .bench-agno
+	@.bench-agno/bin/pip install --quiet --disable-pip-version-check agno==3.1.10 'sqlalchemy[asyncio]' 'psycopg[binary]'
+	@touch $@
 
 # Sets $python to the first Python that is supported and can make virtual environments. Each is run, not only looked up:
 # a version manager may answer for a version it does not have.

@@ -85,11 +85,12 @@ def bare_sql(machine: LearningMachine, asking: Asking) -> Iterator[Callable[[int
     access, queries = asking
     enter = machine.database._enter(access)
     statements = [(named(name), params) for name, params in queries]
-    with psycopg.connect(machine.database.conninfo, autocommit=True, prepare_threshold=None) as connection:
+    with psycopg.connect(machine.database.conninfo, autocommit=True, prepare_threshold=0) as connection:
 
         def run(_: int) -> list[list[Any]]:
             with connection.pipeline():
                 connection.execute("begin read only")
+                connection.execute(named("access.plan_once"))
                 connection.execute(named("access.enter"), enter)
                 connection.execute(named("access.spaces"))
                 cursors = [connection.execute(statement, params) for statement, params in statements]

@@ -37,9 +37,15 @@ def register(database: Database, name: str, dimension: Callable[[], int]) -> int
         there = active["name"] if active else "another model"
         raise ConfigurationError(
             f"The database's vectors were made by {there}, and this machine embeds with {name}. "
-            f"Configure that one, or change all vectors with: learning-machine reembed --to {name}"
+            "Configure that one, or change all vectors with: learning-machine reembed --machine MODULE:ATTRIBUTE (this machine)."
         )
     return int(active["id"])
+
+
+def has_index(database: Database) -> bool:
+    """Whether vectors are searched by an index, whichever model it is for."""
+    with database.transaction(Access()) as transaction:
+        return bool(transaction.all("search.vector_indexes", {"schema": database.names.schema}))
 
 
 def build_index(database: Database) -> str | None:

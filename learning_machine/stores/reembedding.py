@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from learning_machine.errors import ConfigurationError, DatabaseUnsuitable, EmbeddingFailed
-from learning_machine.stores.embedding_models import check_dimension
+from learning_machine.stores.embedding_models import build_index, check_dimension, has_index
 from learning_machine.stores.indexing import NAMES, as_text, message_text, weights
 from learning_machine.stores.postgres.database import Access, Database, Row, Transaction
 from learning_machine.stores.postgres.migrate import standing
@@ -47,8 +47,12 @@ class Reembedded:
 def reembed(
     database: Database, name: str, embed: Embed, *, batch: int = 64, report: Report | None = None
 ) -> Reembedded:
-    """Give every searchable text a vector of this model, make it the database's model, and drop all other vectors."""
+    """Give every searchable text a vector of this model, make it the database's model, and drop all other vectors.
+
+    Where the vectors were searched by an index, the new ones get theirs at the end.
+    """
     with _alone(database):
+        indexed = has_index(database)
         run = _Run(database, name, embed, batch, report or (lambda done, total: None))
         run.catch_up()
         replaced = run.switch()
@@ -56,6 +60,8 @@ def reembed(
             # Until just now new texts got vectors of the model before.
             run.catch_up()
         run.clean()
+        if indexed:
+            build_index(database)
         return Reembedded(name, run.dimension, run.done, run.lacking(), replaced)
 
 

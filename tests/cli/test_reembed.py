@@ -15,7 +15,7 @@ from learning_machine import LearningMachine
 from learning_machine.embeddings import embedding_name
 from learning_machine.errors import ConfigurationError, EmbeddingFailed
 from learning_machine.nodes.embedding import embedded
-from learning_machine.stores.embedding_models import MAX_DIMENSION
+from learning_machine.stores.embedding_models import MAX_DIMENSION, build_index
 from learning_machine.stores.reembedding import rebuild_words, reembed
 from learning_machine.testing import ScriptedModel, change
 
@@ -155,6 +155,17 @@ def test_the_command_changes_the_model(run: Any, taught: LearningMachine, app_of
     assert models(see) == {"Before": (False, 0), "After": (True, vectors)} and vectors == 3 + 2 + 1 + 1
     found = make(After()).recall(user_id="alice", message="Spot instances?")["learned_knowledge"].insights
     assert len(found) == 3
+
+
+def test_an_index_comes_along(run: Any, taught: LearningMachine, app_of: Any, see: See) -> None:
+    """Where vectors were searched by an index, the new model's are too, and the old index is gone."""
+    build_index(taught.database)
+    assert run("reembed", "--machine", app_of("After")).code == 0
+    found = see(
+        "select c.relname as name from pg_class c join pg_index i on i.indexrelid = c.oid where relname like 'embedding_nearest_%%'"
+    )
+    active = see("select id from embedding_model where active")
+    assert found == [{"name": f"embedding_nearest_{active[0]['id']}"}]
 
 
 def test_json_says_the_same(run: Any, taught: LearningMachine, app_of: Any) -> None:

@@ -75,6 +75,42 @@ def test_a_given_pool_after_failures(url: str) -> None:
             assert database.read(Access(), [("recall.one", {"id": 1})]) == [[]]
 
 
+FORGET = "do $$ begin execute 'deallocate all'; end $$"
+READ = [("recall.one", {"id": 1})]
+
+
+def prepared(pool: ConnectionPool[Any]) -> int:
+    """How many statements the one connection of a pool holds prepared."""
+    with pool.connection() as connection:
+        row = connection.execute("select count(*) from pg_prepared_statements").fetchone()
+    return int(row[0]) if row else 0
+
+
+@pytest.mark.parametrize("threshold", [5, None], ids=["allowed", "turned off"])
+def test_reading_is_planned_once(url: str, threshold: int | None) -> None:
+    """What is read is prepared on its connection, unless the pool's owner turned that off."""
+    kwargs = {"prepare_threshold": threshold}
+    with ConnectionPool(url, min_size=1, max_size=1, kwargs=kwargs, open=True) as pool:
+        database = Database(pool)
+        prepare(database)
+        for _ in range(2):
+            assert database.read(Access(), READ) == [[]]
+        assert (prepared(pool) > 0) is (threshold is not None)
+
+
+def test_a_pooler_that_forgets(url: str) -> None:
+    """Where prepared statements do not last, as behind some transaction poolers, reading goes on without them."""
+    with ConnectionPool(url, min_size=1, max_size=1, open=True) as pool:
+        database = Database(pool)
+        prepare(database)
+        assert database.read(Access(), READ) == [[]]
+        with pool.connection() as connection:
+            connection.execute(FORGET)
+        for _ in range(3):
+            assert database.read(Access(), READ) == [[]]
+        assert prepared(pool) == 0
+
+
 def fail_in_transaction(database: Database) -> None:
     with pytest.raises(psycopg.errors.DivisionByZero), database.transaction(Access()) as transaction:
         transaction.connection.execute("select 1 / 0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -16,14 +17,24 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from learning_machine.errors import ConfigurationError, DatabaseUnavailable
+from learning_machine.errors import ConfigurationError, DatabaseUnavailable, DatabaseUnsuitable
 from learning_machine.stores.postgres.queries import query
+
+log = logging.getLogger("learning_machine")
 
 T = TypeVar("T")
 Row = dict[str, Any]
 Params = Mapping[str, Any]
 #: A URL, a pool, or a function that says which when the first connection is needed.
 Source = str | ConnectionPool[Any] | Callable[[], str | ConnectionPool[Any]]
+
+#: What a pooler answers that hands the connection to another server process between transactions, and knows nothing of
+#: prepared statements.
+NOT_PREPARED = (
+    psycopg.errors.InvalidSqlStatementName,
+    psycopg.errors.DuplicatePreparedStatement,
+    psycopg.errors.FeatureNotSupported,
+)
 
 READ_TIMEOUT_MS = 2_000
 WRITE_TIMEOUT_MS = 15_000
@@ -133,6 +144,8 @@ class Database:
         self._pool: ConnectionPool[Any] | None = None
         self._failure: DatabaseUnavailable | None = None
         self._closed_until = 0.0
+        #: Whether reading queries are planned once a connection. Planning them takes longer than answering them.
+        self._prepares = True
         self._lock = threading.Lock()
 
     # --- connections --------------------------------------------------------------------------------------------------
@@ -176,7 +189,7 @@ class Database:
         if not isinstance(self._source, str):
             self._source.open()
             return self._source
-        kwargs = {"autocommit": True, "prepare_threshold": None, "application_name": "learning-machine"}
+        kwargs = {"autocommit": True, "application_name": "learning-machine"}
         try:
             # Asked for once outside the pool, which would hide why it cannot connect behind a time-out.
             psycopg.connect(self._source, connect_timeout=10).close()
@@ -201,12 +214,16 @@ class Database:
         return pool
 
     @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection[DictRow]]:
-        """A connection in autocommit, whatever the pool's owner set, given back as it was."""
+    def connection(self, *, prepares: bool = False) -> Iterator[psycopg.Connection[DictRow]]:
+        """A connection in autocommit, whatever the pool's owner set, given back as it was.
+
+        It `prepares` statements only where asked to and where the pool's owner did not turn that off.
+        """
         try:
             with self.pool.connection() as connection:
                 before = connection.autocommit, connection.prepare_threshold, connection.row_factory
-                connection.prepare_threshold, connection.row_factory = None, dict_row
+                connection.prepare_threshold = 0 if prepares and before[1] is not None else None
+                connection.row_factory = dict_row
                 if not connection.autocommit:
                     connection.autocommit = True
                 try:
@@ -254,12 +271,21 @@ class Database:
     def read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
         """The rows of several named queries, in one network round trip."""
         self._be_known()
-        return self._on_a_live_one(lambda: self._read(access, queries))
+        try:
+            return self._on_a_live_one(lambda: self._read(access, queries))
+        except NOT_PREPARED:
+            if not self._prepares:
+                raise
+            log.info("learning machine: prepared statements do not last on this connection; doing without")
+            self._prepares = False
+            return self._on_a_live_one(lambda: self._read(access, queries))
 
     def _read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
-        with self.connection() as connection:
+        with self.connection(prepares=self._prepares) as connection:
             with connection.pipeline():
                 connection.execute("begin read only")
+                if connection.prepare_threshold is not None:
+                    connection.execute(query("access.plan_once"))
                 connection.execute(query("access.enter"), self._enter(access))
                 if access.spaces is None:
                     connection.execute(query("access.spaces"))
@@ -279,7 +305,19 @@ class Database:
                 raise
             return step()
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether the connection may act as the role that sees every space. Asking as it without that right raises."""
+        self._be_known()
+        return self.names.admin_role != "none"
+
     def _enter(self, access: Access) -> Row:
+        if access.admin and self.names.admin_role == "none":
+            # As anybody else it would see nothing of people, and take that for all there is.
+            raise DatabaseUnsuitable(
+                f"This needs every space, and the connection may not act as {self.names.admin}, the only role that sees them. "
+                "Name whose it is, where the call takes a scope, or run learning-machine doctor for the GRANT that is missing."
+            )
         # Without a user the session's own space is open; with one, what a session holds lies in the user's.
         return {
             "role": self.names.admin_role if access.admin else self.names.role,

@@ -8,6 +8,11 @@ select set_config('role', %(role)s, true),
        set_config('learning_machine.groups', %(groups)s::text[]::text, true),
        set_config('learning_machine.spaces', coalesce(%(spaces)s::bigint[]::text, ''), true);
 
+-- name: plan_once
+-- Plans are made once a connection, for whatever is asked. A plan made while tables were small would still read all of them
+-- when they have grown, so none may.
+select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true);
+
 -- name: spaces
 -- The ids of the spaces this transaction may see, themselves filtered by row-level security.
 select set_config('learning_machine.spaces', coalesce(array_agg(id)::text, ''), true) from space;
