@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from learning_machine.errors import InvalidInput
 from learning_machine.state.entities import ALWAYS, Period
 from learning_machine.state.time_words import (
     AFTER,
@@ -82,6 +83,8 @@ _SURE = re.compile(
     r"(?:^|\W)(?:in|im|en|on|since|seit|depuis|until|before|after|during|last|this|between|from|the|den|le)\s+$",
     re.IGNORECASE,
 )
+#: As much as the database's clock may be ahead of ours: what it wrote just now is known.
+_CLOCKS_APART = timedelta(minutes=1)
 #: As much of a message as is looked at for a time.
 _LOOK = 2_000
 
@@ -280,3 +283,34 @@ def _step(day: datetime, unit: str, count: int) -> datetime:
     first = day.replace(year=year, month=month + 1, day=1)
     last = (first.replace(year=year + (month == 11), month=(month + 1) % 12 + 1) - timedelta(days=1)).day
     return first.replace(day=min(day.day, last))
+
+
+# --- looking back -----------------------------------------------------------------------------------------------------
+
+#: A time as callers give it.
+When = datetime | str | None
+
+
+def looking_back(as_of: When, known_at: When, timezone: str | None = None) -> dict[str, datetime]:
+    """Both times of a look back, or none: what was known then is asked of that time, what was true then as it is known now."""
+    if as_of is None and known_at is None:
+        return {}
+    known = moment(known_at, timezone) if known_at is not None else datetime.now(UTC) + _CLOCKS_APART
+    return {"as_of": moment(as_of, timezone) if as_of is not None else known, "known_at": known}
+
+
+def said_when(text: str | None, timezone: str | None = None) -> datetime | None:
+    """A day as a model writes it: an ISO date, or the beginning of the stretch that words such as "last year" mean."""
+    found = parse_when(text, timezone)
+    if found is not None or not text:
+        return found
+    period = period_in(text, None, timezone)
+    return period.since or period.until
+
+
+def moment(when: datetime | str, timezone: str | None = None) -> datetime:
+    """A time with its zone: one without is in the scope's. Raises `InvalidInput` for what is none."""
+    found = parse_when(when, timezone) if isinstance(when, str) else when
+    if found is None:
+        raise InvalidInput(f"{when!r} is not a time. Write an ISO date or time, such as 2026-03-01.")
+    return found if found.tzinfo else found.replace(tzinfo=zone_of(timezone))
