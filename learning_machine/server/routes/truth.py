@@ -1,0 +1,108 @@
+"""What stood in a place before, why something is known, and taking a change back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from learning_machine.server.callers import Caller
+from learning_machine.server.dependencies import Machine, Who
+from learning_machine.server.models import Asked, Name, Text
+from learning_machine.server.problems import Problem
+from learning_machine.state.messages import clean_text
+from learning_machine.state.views import LearningView, View
+
+router = APIRouter(prefix="/v1", tags=["truth"])
+
+
+class Why(View):
+    """Why a learning is known."""
+
+    handle: str
+    origin: str
+    trust: int
+    mode: str
+    certain: bool = Field(description="Whether all that it was derived from still holds.")
+    quotes: tuple[str, ...] = Field((), description="Your own words it stands on. Others' words are never shown.")
+    verdicts: list[dict[str, Any]] = Field(default_factory=list, description="What people decided on it.")
+    replaced: str | None = None
+    replaced_by: str | None = None
+    derived_from: list[dict[str, Any]] = Field(default_factory=list)
+    derived: list[dict[str, Any]] = Field(default_factory=list, description="What rests on it.")
+    changes: list[dict[str, Any]] = Field(default_factory=list, description="What happened to it, in order.")
+
+
+class WhyRecalled(Asked):
+    """A message whose recall is to be explained."""
+
+    message: Text
+    handles: list[Name] | None = Field(None, max_length=200, description="Which learnings to account for; none: all.")
+
+
+class Undo(Asked):
+    """What to take back."""
+
+    target: Name = Field(description="The handle of a learning, or a batch, turn or curation run.")
+    partly: bool = Field(False, description="Undo what can be, and say what is in the way.")
+
+
+class Undone(View):
+    """What was taken back."""
+
+    status: str
+    batch: str | None = Field(None, description="The undo's own name, by which it is undone itself.")
+    changes: list[dict[str, Any]] = Field(default_factory=list)
+    left: list[dict[str, Any]] = Field(default_factory=list, description="What could not be, and why.")
+
+
+@router.get("/learnings/{handle}/history", summary="Read a learning's history")
+def read_history(who: Who, machine: Machine, handle: str) -> list[LearningView]:
+    """All that ever stood in its place, newest first."""
+    return machine.versions(handle, **who.scope)
+
+
+@router.get("/learnings/{handle}/why", summary="Read why a learning is known")
+def read_why(who: Who, machine: Machine, handle: str) -> Why:
+    """Where it comes from, who decided, what it replaced, and what rests on it."""
+    namespace = machine.get(handle, **who.scope).namespace
+    found = machine.explain(handle, **who.scope)
+    sources = found["sources"]
+    private = namespace in ("user", "session")
+    same = ("mode", "certain", "replaced", "replaced_by", "derived_from", "derived")
+    return Why(
+        handle=found["handle"],
+        **{name: sources[name] for name in ("origin", "trust", "quotes")},
+        **{name: found[name] for name in same},
+        verdicts=[masked(one, who, "decided_by", private) for one in found["verdicts"]],
+        changes=[masked(one, who, "actor", private) for one in found["changes"]],
+    )
+
+
+def masked(one: dict[str, Any], who: Caller, name: str, private: bool) -> dict[str, Any]:
+    """A step as this caller may see it: who else took it in a shared namespace is nobody's business, nor what went with it."""
+    if private or one[name] == who.user:
+        return one
+    return {key: value for key, value in one.items() if key not in (name, "batch", "proposal")}
+
+
+@router.post("/recall/why", summary="Explain a recall")
+def explain_recall(who: Who, machine: Machine, asked: WhyRecalled) -> dict[str, Any]:
+    """Why a message recalls what it does: scores by parts, and of what was left out the stage that did it."""
+    found = machine.explain_recall(clean_text(asked.message), ids=asked.handles, **who.scope)
+    return {name: value for name, value in found.items() if name != "message"}
+
+
+@router.post("/undo", summary="Undo a change")
+def undo(who: Who, machine: Machine, asked: Undo) -> Undone:
+    """Take back the last change of a learning, or all that one batch, turn or curation run changed."""
+    found = machine.undo(clean_text(asked.target), by=who.user, partly=asked.partly, **who.scope)
+    if found.status == "nothing":
+        raise Problem(404, "There is nothing to undo by that name here.")
+    return Undone(
+        status=found.status,
+        batch=str(found.batch) if found.batch else None,
+        changes=found.changes,
+        left=found.left,
+    )
