@@ -5,20 +5,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
+from uuid import UUID
 
+from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
+from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.postgres import PostgresSaver
+from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
-from learning_machine.stores.postgres.database import Database
+from learning_machine.state.messages import message_key
+from learning_machine.stores.postgres.database import Access, Database
 
 T = TypeVar("T")
+
+#: Refused checkpoints that are remembered: the runs that made them end soon.
+MOST_REFUSED = 10_000
 
 
 class BothDoorsSaver(PostgresSaver):
@@ -30,6 +40,9 @@ class BothDoorsSaver(PostgresSaver):
     def __init__(self, open_database: Callable[[], Database]) -> None:
         self._open_database = open_database
         self._pool: ConnectionPool[Any] | None = None
+        self._database: Database | None = None
+        #: Checkpoints that were refused because their thread was erased while they were made, and what follows on them.
+        self._refused: OrderedDict[str, None] = OrderedDict()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="learning-machine-checkpoints")
         super().__init__(_NotYet())  # type: ignore[arg-type]
 
@@ -45,7 +58,8 @@ class BothDoorsSaver(PostgresSaver):
                 database = self._open_database()
                 pool = open_pool(database)
                 prepare(pool, database.names.schema)
-                self._pool = self.conn = pool
+                self._database, self._pool = database, pool
+                self.conn = pool
 
     def rest(self) -> None:
         """Give the connections back, until it is used again."""
@@ -58,6 +72,47 @@ class BothDoorsSaver(PostgresSaver):
         """Give the connections back, and the threads."""
         self.rest()
         self._threads.shutdown(wait=False)
+
+    # --- what was erased ----------------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Save a checkpoint, unless its thread was erased while the run that makes it was under way."""
+        if self._is_late(config):
+            self._refuse(checkpoint["id"])
+            place = {name: config["configurable"].get(name, "") for name in ("thread_id", "checkpoint_ns")}
+            return {"configurable": {**place, "checkpoint_id": checkpoint["id"]}}
+        return super().put(config, checkpoint, metadata, new_versions)
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        if not self._is_late(config):
+            super().put_writes(config, writes, task_id, task_path)
+
+    def _refuse(self, checkpoint: str) -> None:
+        self._refused[checkpoint] = None
+        if len(self._refused) > MOST_REFUSED:
+            self._refused.popitem(last=False)
+
+    def _is_late(self, config: RunnableConfig) -> bool:
+        """Whether this follows on a checkpoint from before its thread was erased."""
+        place = config["configurable"]
+        before = place.get("checkpoint_id")
+        if not before:
+            return False
+        if before in self._refused:
+            return True
+        self._connect()
+        assert self._database is not None
+        rows = self._database.read(Access(), [("erase.thread_erased", {"thread": place["thread_id"]})])[0]
+        erased_at = rows[0]["at"] if rows else None
+        return erased_at is not None and made_at(before) < erased_at
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments, **named))
@@ -96,6 +151,54 @@ class BothDoorsSaver(PostgresSaver):
 
     async def adelete_thread(self, thread_id: str) -> None:
         await self._in_thread(self.delete_thread, thread_id)
+
+
+def made_at(checkpoint: str) -> datetime:
+    """When a checkpoint was made, which its id tells; of an id that does not, now."""
+    try:
+        found = UUID(checkpoint)
+    except ValueError:
+        return datetime.now(UTC)
+    if found.version != 6:
+        return datetime.now(UTC)
+    ticks = (found.int >> 80) << 12 | (found.int >> 64) & 0xFFF
+    return datetime(1582, 10, 15, tzinfo=UTC) + timedelta(microseconds=ticks // 10)
+
+
+def without(connection: Connection[Any], thread: str, keys: set[str]) -> int:
+    """Take what somebody said and was told out of a thread in which others spoke too; whether there was anything.
+
+    What stays is the newest state with the messages of the others, as a new checkpoint: the steps before it held the rest,
+    and what other channels hold was made for whoever spoke last.
+    """
+    saver = PostgresSaver(connection)
+    found = list(saver.list({"configurable": {"thread_id": thread, "checkpoint_ns": ""}}))
+    saver.delete_thread(thread)
+    newest = max(found, key=lambda one: one.checkpoint["id"], default=None)
+    if newest is None:
+        return 0
+    kept = others_messages(newest.checkpoint["channel_values"].get("messages") or [], keys, thread)
+    id = str(uuid6())
+    checkpoint: Checkpoint = {**newest.checkpoint, "id": id, "channel_values": {"messages": kept}}
+    version = checkpoint["channel_versions"].get("messages")
+    versions = {"messages": version} if version is not None else {}
+    metadata: CheckpointMetadata = {"source": "update", "step": newest.metadata.get("step", 0), "parents": {}}
+    saver.put({"configurable": {"thread_id": thread, "checkpoint_ns": ""}}, checkpoint, metadata, versions)
+    return 1
+
+
+def others_messages(messages: Sequence[Any], keys: set[str], session: str) -> list[Any]:
+    """The messages whose keys are not among these, without the results of tools that only those called."""
+    kept: list[Any] = []
+    called: set[str] = set()
+    for position, message in enumerate(messages):
+        if isinstance(message, ToolMessage):
+            if message.tool_call_id in called:
+                kept.append(message)
+        elif message_key(message, position, session) not in keys:
+            kept.append(message)
+            called.update(str(call["id"]) for call in getattr(message, "tool_calls", None) or ())
+    return kept
 
 
 class _NotYet:

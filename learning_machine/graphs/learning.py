@@ -31,14 +31,23 @@ STEPS = ("recall", "build_context", "agent", "extract", "approve", "store")
 
 
 def learning_graph(
-    parts: Parts, agent: Runnable[Any, Any], *, reads_context: bool = False, context_schema: Any = Scope
+    parts: Parts,
+    agent: Runnable[Any, Any],
+    *,
+    reads_context: bool = False,
+    context_schema: Any = Scope,
+    passes_on: bool = True,
 ) -> StateGraph[Any, Any, Any, Any]:
-    """The loop around an agent with `messages`. What else the agent takes and gives is taken and given too."""
+    """The loop around an agent with `messages`. What else the agent takes and gives is taken and given too.
+
+    `passes_on=False`: the agent is a plain one, so there is nothing else.
+    """
+    shared = agent if passes_on else None
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(
-        _with(LearningState, agent, "input_schema", "output_schema"),
+        _with(LearningState, shared, "input_schema", "output_schema"),
         context_schema=context_schema,
-        input_schema=_with(LearningInput, agent, "input_schema"),
-        output_schema=_with(LearningOutput, agent, "output_schema"),
+        input_schema=_with(LearningInput, shared, "input_schema"),
+        output_schema=_with(LearningOutput, shared, "output_schema"),
     )
     graph.add_node("recall", recall_node(parts))
     graph.add_node("build_context", build_context_node(parts))
@@ -69,7 +78,7 @@ def learn_graph(parts: Parts) -> StateGraph[Any, Any, Any, Any]:
     return graph
 
 
-def _with(own: Any, agent: Runnable[Any, Any], *names: str) -> Any:
+def _with(own: Any, agent: Runnable[Any, Any] | None, *names: str) -> Any:
     """Our schema and the public keys of the agent's, so that a structured response or a custom key passes through."""
     builder = getattr(agent, "builder", None)
     keys: dict[str, Any] = {}

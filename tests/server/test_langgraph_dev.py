@@ -1,215 +1,227 @@
-"""Under `langgraph dev`, offline and as it is: the graphs of this repository, driven through the SDK."""
+"""Under `langgraph dev`, offline: the graphs of `langgraph.json`, driven through the SDK."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
+from dev_server import ROOT, Served, said, turn
 
 from learning_machine import LearningMachine
 
-ROOT = Path(__file__).parents[2]
-COMMAND = Path(sys.executable).parent / "langgraph"
-
-pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not installed")
-sdk = pytest.importorskip("langgraph_sdk", reason="langgraph-sdk is not installed")
-
-AUTH = """
-from langgraph_sdk import Auth
-
-auth = Auth()
+Machines = tuple[LearningMachine, LearningMachine]
+STEPS = ["recall", "build_context", "agent", "extract", "approve", "store"]
 
 
-@auth.authenticate
-async def authenticate(headers: dict) -> dict:
-    token = headers.get(b"authorization", b"").decode()
-    if not token.startswith("Bearer "):
-        raise Auth.exceptions.HTTPException(status_code=401, detail="who are you?")
-    return {"identity": token.removeprefix("Bearer ")}
-"""
+def someone() -> dict[str, Any]:
+    """A person nobody has met."""
+    return {"user_id": f"user-{uuid4().hex}"}
 
 
-@dataclass(frozen=True)
-class Served:
-    """A running server: where it is, and what it logs."""
-
-    url: str
-    log: Path
-
-    def client(self, user: str | None = None) -> Any:
-        headers = {"Authorization": f"Bearer {user}"} if user else None
-        return sdk.get_client(url=self.url, headers=headers)
+async def learned(machines: Machines) -> None:
+    """Wait until the server's worker has read all that waits."""
+    for machine in machines:
+        assert await machine.aflush(60)
 
 
-@contextlib.contextmanager
-def served(folder: Path, database: str, **config: Any) -> Iterator[Served]:
-    """`langgraph dev` on a copy of this repository's `langgraph.json`, stopped by its pid."""
-    given = json.loads((ROOT / "langgraph.json").read_text())
-    (folder / "langgraph.json").write_text(json.dumps({**given, **config}))
-    (folder / ".env").touch()
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    log, port = folder / "log.txt", free_port()
-    env = {
-        **os.environ,
-        "PATH": f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "LEARNING_MACHINE_DATABASE_URL": database,
-        "LEARNING_MACHINE_MODEL": "offline",
-        "LANGGRAPH_NO_VERSION_CHECK": "true",
-        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
-        "LANGSMITH_TRACING": "false",
-    }
-    command = [str(COMMAND), "dev", "--no-browser", "--no-reload", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=output, start_new_session=True)
-    try:
-        found = Served(f"http://127.0.0.1:{port}", log)
-        wait_until_up(found, process)
-        yield found
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+async def assistant_of(client: Any, graph: str) -> str:
+    return str((await client.assistants.search(graph_id=graph))[0]["assistant_id"])
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def test_what_a_person_sees_in_studio(open_server: Served) -> None:
+    """The input is messages alone; everything else that is shown is described, and the drawing is the loop's."""
+
+    async def look() -> None:
+        client = open_server.client()
+        graphs = {one["graph_id"] for one in await client.assistants.search()}
+        assert graphs == set(json.loads((ROOT / "langgraph.json").read_text())["graphs"])
+        schemas = await client.assistants.get_schemas(await assistant_of(client, "learning_agent"))
+        assert list(schemas["input_schema"]["properties"]) == ["messages"]
+        assert set(schemas["output_schema"]["properties"]) == {"messages", "learning"}
+        context = schemas["context_schema"]["properties"]
+        assert {"user_id", "groups", "learn", "modes", "machine", "model"} <= set(context)
+        assert context["machine"]["anyOf"][0]["enum"] == ["default", "research"]
+        assert context["model"]["anyOf"][0]["enum"] == ["quick", "thorough"]
+        for name in ("input_schema", "output_schema", "context_schema"):
+            shown = schemas[name]["properties"]
+            assert [key for key, value in shown.items() if not value.get("description")] == []
+        learn = await client.assistants.get_schemas(await assistant_of(client, "learn"))
+        assert {"space", "turn"} <= set(learn["input_schema"]["properties"])
+        drawn = await client.assistants.get_graph(await assistant_of(client, "learning_agent"))
+        assert set(STEPS) <= {node["id"] for node in drawn["nodes"]}
+
+    asyncio.run(look())
 
 
-def wait_until_up(server: Served, process: subprocess.Popen[bytes]) -> None:
-    ends = time.monotonic() + 90
-    while True:
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{server.url}/ok", timeout=2).status_code == 200:
-                return
-        assert process.poll() is None, server.log.read_text()[-4_000:]
-        assert time.monotonic() < ends, server.log.read_text()[-4_000:]
-        time.sleep(0.1)
+def test_what_one_thread_taught_another_knows(open_server: Served, beside_open: Machines) -> None:
+    """A second thread of the same user knows it, another user and nobody do not; the state says so in plain JSON."""
 
-
-def ask(text: str) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": text}]}
-
-
-async def turn(client: Any, text: str, **more: Any) -> dict[str, Any]:
-    """A turn in a thread of its own."""
-    thread = await client.threads.create()
-    return dict(await client.runs.wait(thread["thread_id"], "learning_agent", input=ask(text), **more))
-
-
-def learned(machine: LearningMachine) -> bool:
-    """Whether the server's worker has read all that waits."""
-    return machine.flush(30)
-
-
-def test_the_graphs_run_as_they_are(url: str, tmp_path: Path) -> None:
-    """What one thread taught, another thread of the same user knows, and another user does not; schemas and graphs are
-    there to read; and nothing blocks the server's event loop."""
-
-    async def drive(server: Served, machine: LearningMachine) -> None:
-        client = server.client()
-        await look(client)
-        alice = {"user_id": "alice"}
-        first = await turn(client, "My name is Alice and I live in Lisbon.", context=alice)
+    async def drive() -> None:
+        client, alice = open_server.client(), someone()
+        first = await turn(client, "I live in Lisbon.", context=alice)
         assert first["learning"]["turn"]
-        assert await asyncio.to_thread(learned, machine)
-        await streams(client, alice)
-        again = await turn(client, "What is my name?", context=alice)
-        assert "- name: Alice" in again["learning"]["context"]
-        assert "Alice" in again["messages"][-1]["content"]
-        other = await turn(client, "What is my name?", context={"user_id": "bob"})
-        assert "Alice" not in json.dumps(other)
-        nobody = await turn(client, "What is my name?")
-        assert "Alice" not in json.dumps(nobody)
-        assert await asyncio.to_thread(learned, machine)
-        profile = await machine.arecall(user_id="alice")
-        assert profile["user_profile"].name == "Alice"
+        await learned(beside_open)
+        again = await turn(client, "Where do I live?", context=alice)
+        assert "location: Lisbon" in again["learning"]["context"]
+        assert list(again["learning"]["recalled"]) == ["user_profile"]
+        for context in (someone(), {}):
+            assert "Lisbon" not in json.dumps(await turn(client, "Where do I live?", context=context))
+        profile = await beside_open[0].arecall(**alice)
+        assert profile["user_profile"].location == "Lisbon"
 
-    run_against(url, tmp_path, drive)
+    asyncio.run(drive())
 
 
-async def look(client: Any) -> None:
-    """The assistants, their schemas and their drawing."""
-    assistants = {one["graph_id"]: one["assistant_id"] for one in await client.assistants.search()}
-    assert {"learning_agent", "learn"} <= set(assistants)
-    schemas = await client.assistants.get_schemas(assistants["learning_agent"])
-    assert list(schemas["input_schema"]["properties"]) == ["messages"]
-    assert {"messages", "learning"} <= set(schemas["output_schema"]["properties"])
-    assert {"user_id", "groups", "learn"} <= set(schemas["context_schema"]["properties"])
-    drawn = await client.assistants.get_graph(assistants["learning_agent"])
-    names = {node["id"] for node in drawn["nodes"]}
-    assert {"recall", "build_context", "agent", "extract", "approve", "store"} <= names
-    learn = await client.assistants.get_schemas(assistants["learn"])
-    assert {"space", "turn"} <= set(learn["input_schema"]["properties"])
+def test_a_chat_sees_nothing_but_the_answer(open_server: Served, beside_open: Machines) -> None:
+    """The token stream is the answer, whole and alone; the steps come in order; what was recalled stays out of the state."""
+
+    async def drive() -> None:
+        client = open_server.client()
+        thread = (await client.threads.create())["thread_id"]
+        options: Any = {"context": someone(), "stream_mode": ["messages-tuple", "updates"]}
+        given = {"messages": [{"role": "user", "content": "I live in Lisbon."}]}
+        parts = [part async for part in client.runs.stream(thread, "learning_agent", input=given, **options)]
+        tokens = [part.data[0]["content"] for part in parts if part.event == "messages" and part.data[0]["content"]]
+        assert len(tokens) > 1 and "".join(tokens) == "The plain one says a few words."
+        assert [name for part in parts if part.event == "updates" for name in part.data] == STEPS
+        assert not [part for part in parts if part.event == "error"]
+        values = (await client.threads.get_state(thread))["values"]
+        assert values["messages"][-1]["content"] == "".join(tokens)
+        assert "recalled" not in values and "batch" not in values
+        await learned(beside_open)
+
+    asyncio.run(drive())
 
 
-async def streams(client: Any, context: dict[str, Any]) -> None:
-    """A turn as a chat shows it: tokens as they come, without asking for subgraphs; and its state afterwards."""
-    thread = await client.threads.create()
-    options: Any = {"input": ask("Hello, who am I?"), "context": context, "stream_mode": ["messages-tuple", "updates"]}
-    parts = [part async for part in client.runs.stream(thread["thread_id"], "learning_agent", **options)]
-    tokens = [part.data[0]["content"] for part in parts if part.event == "messages" and part.data[0]["content"]]
-    assert len(tokens) > 1
-    steps = [name for part in parts if part.event == "updates" for name in part.data]
-    assert steps == ["recall", "build_context", "agent", "extract", "approve", "store"]
-    assert not [part for part in parts if part.event == "error"]
-    state = await client.threads.get_state(thread["thread_id"])
-    assert "".join(tokens) == state["values"]["messages"][-1]["content"]
-    assert "recalled" not in state["values"]
+def test_a_fork_sees_its_branch(open_server: Served, beside_open: Machines) -> None:
+    """From an earlier checkpoint a run recalls nothing of the branch it left; whoever goes back to that branch does."""
+
+    async def drive() -> None:
+        client, alice = open_server.client(), someone()
+        thread = (await client.threads.create())["thread_id"]
+        await said(client, thread, "I live in Lisbon.", context=alice)
+        early = (await client.threads.get_state(thread))["checkpoint"]
+        await learned(beside_open)
+        await said(client, thread, "I live in Porto.", context=alice)
+        late = (await client.threads.get_state(thread))["checkpoint"]
+        await learned(beside_open)
+        fork = await said(client, thread, "Where do I live?", context=alice, checkpoint=early)
+        assert "location: Lisbon" in fork["learning"]["context"] and "Porto" not in json.dumps(fork)
+        await learned(beside_open)
+        back = await said(client, thread, "And now?", context=alice, checkpoint=late)
+        assert "location: Porto" in back["learning"]["context"]
+        await learned(beside_open)
+
+    asyncio.run(drive())
 
 
-def test_authentication_says_who_speaks(url: str, tmp_path: Path) -> None:
-    """With custom auth the authenticated user is the one who is learned about, whatever a client's context or config says."""
-    (tmp_path / "auth.py").write_text(AUTH)
+def test_a_regenerated_answer_forgets_the_one_it_replaces(open_server: Served, beside_open: Machines) -> None:
+    """Made anew from before the agent, with other words of the user, the turn leaves nothing of the replaced one."""
 
-    async def drive(server: Served, machine: LearningMachine) -> None:
-        with pytest.raises(Exception, match=r"401|who are you"):
-            await turn(server.client(), "My name is Mallory.")
-        alice, mallory = server.client("alice"), server.client("mallory")
-        await turn(alice, "My name is Alice.", context={"user_id": "bob"})
-        assert await asyncio.to_thread(learned, machine)
-        assert (await machine.arecall(user_id="alice"))["user_profile"].name == "Alice"
-        assert await machine.arecall(user_id="bob") == {}
-        spoofed = [
-            await turn(mallory, "What is my name?", context={"user_id": "alice"}),
-            await turn(mallory, "What is my name?", context={"user_id": "alice", "groups": ["alice", "team"]}),
-            await turn(mallory, "What is my name?", config={"configurable": {"user_id": "alice"}}),
-            await turn(mallory, "What is my name?", config={"configurable": {"langgraph_auth_user_id": "alice"}}),
-        ]
-        assert not any("Alice" in json.dumps(one["learning"]) for one in spoofed)
-        known = await turn(alice, "What is my name?")
-        assert "- name: Alice" in known["learning"]["context"]
-        assert await asyncio.to_thread(learned, machine)
+    async def drive() -> None:
+        client, alice = open_server.client(), someone()
+        thread = (await client.threads.create())["thread_id"]
+        await said(client, thread, "I live in Lisbon.", context=alice)
+        await learned(beside_open)
+        history = await client.threads.get_history(thread, limit=20)
+        start = next(state for state in history if state["next"] == ["recall"])
+        message = {**start["values"]["messages"][-1], "content": "I live in Porto."}
+        edited = await client.threads.update_state(
+            thread, {"messages": [message]}, as_node="__start__", checkpoint=start["checkpoint"]
+        )
+        result = await client.runs.wait(thread, "learning_agent", context=alice, checkpoint=edited["checkpoint"])
+        assert len(result["messages"]) == 2
+        await learned(beside_open)
+        other = await turn(client, "Where do I live?", context=alice)
+        assert "location: Porto" in other["learning"]["context"] and "Lisbon" not in json.dumps(other)
 
-    run_against(url, tmp_path, drive, auth={"path": "./auth.py:auth"})
+    asyncio.run(drive())
 
 
-def run_against(
-    url: str, folder: Path, drive: Callable[[Served, LearningMachine], Awaitable[None]], **config: Any
-) -> None:
-    """Drive a server, with a machine beside it that looks at the same database; then read the server's log."""
-    with served(folder, url, **config) as server, LearningMachine(db=url, background="external") as machine:
-        asyncio.run(drive(server, machine))  # type: ignore[arg-type]
-    log = server.log.read_text()
-    assert "Blocking call" not in log, log[-4_000:]
-    assert "BlockingError" not in log, log[-4_000:]
-    assert "Traceback" not in log, log[-4_000:]
+@pytest.mark.parametrize("kind", ["open", "guarded"])
+def test_one_pool_and_an_event_loop_that_answers(kind: str, request: pytest.FixtureRequest) -> None:
+    """While the database holds up a dozen turns, the server answers at once; and all of them share one pool, also where
+    every run has an event loop of its own."""
+    server: Served = request.getfixturevalue(f"{kind}_server")
+    machines: Machines = request.getfixturevalue(f"beside_{kind}")
+
+    async def drive() -> None:
+        client = server.client("dora" if kind == "guarded" else None)
+        await turn(client, "Hello.", context=someone())
+        with psycopg.connect(server.database) as holding:
+            holding.execute("lock table learning_machine.space in access exclusive mode")
+            runs = [asyncio.create_task(turn(client, f"Hello {n}.", context=someone())) for n in range(12)]
+            await until(lambda: held_up(server.database) > 0)
+            async with httpx.AsyncClient(base_url=server.url, timeout=1.5) as outside:
+                for _ in range(5):
+                    assert (await outside.get("/ok")).status_code == 200
+            assert not any(run.done() for run in runs)
+            opened = connections(server.database)
+            holding.rollback()
+        results = await asyncio.gather(*runs)
+        assert all(result["messages"][-1]["content"] for result in results)
+        # The pool's ten, shared by the server's two machines: not one for each run or loop.
+        assert 0 < opened <= 20
+        await learned(machines)
+
+    asyncio.run(drive())
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if await asyncio.to_thread(holds):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it never came to that")
+
+
+def held_up(database: str) -> int:
+    return count(database, "wait_event_type = 'Lock' and application_name = 'learning-machine'")
+
+
+def connections(database: str) -> int:
+    return count(database, "application_name = 'learning-machine'")
+
+
+def count(database: str, condition: str) -> int:
+    with psycopg.connect(database) as connection:
+        found = connection.execute(
+            f"select count(*) from pg_stat_activity where datname = current_database() and {condition}"  # type: ignore[arg-type]
+        ).fetchone()
+    return int(found[0]) if found else 0
+
+
+@pytest.mark.full
+def test_a_cron_looks_after_what_was_learned(open_server: Served) -> None:
+    """The server's own cron runs the curation graph, once a minute at most; run by hand it ends the same way."""
+
+    async def drive() -> None:
+        client = open_server.client()
+        await turn(client, "I live in Lisbon.", context=someone())
+        result = await client.runs.wait(None, "curate", input={}, raise_error=True)
+        assert set(result) == {"preview", "report"}
+        assistant = await assistant_of(client, "curate")
+        cron = await client.crons.create(assistant, schedule="* * * * *", input={})
+        try:
+            for _ in range(90):
+                if await finished(client, assistant):
+                    break
+                await asyncio.sleep(1)
+            else:
+                raise AssertionError("the cron never ran")
+        finally:
+            await client.crons.delete(cron["cron_id"])
+
+    asyncio.run(drive())
+
+
+async def finished(client: Any, assistant: str) -> bool:
+    """Whether a thread that a cron made has come to its end."""
+    threads = await client.threads.search(metadata={"assistant_id": assistant}, status="idle")
+    return bool(threads)

@@ -4,54 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from dev_server import Served
 
-from learning_machine import LearnedKnowledgeConfig, LearningMachine, LearningMode
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_langgraph_dev import Served, served
+from learning_machine import LearningMachine
 
 PAYLOADS = json.loads((Path(__file__).parents[1] / "approvals" / "payloads.json").read_text("utf-8"))
-APP = """
-from learning_machine import LearnedKnowledgeConfig, LearningMachine, LearningMode
-from learning_machine.testing import ScriptedModel, change
-
-
-def learns(new):
-    lines = [line for one in new if one["role"] == "user" for line in one["text"].splitlines()]
-    return [change("learned_knowledge", line[6:], kind="insight", quote=line) for line in lines if line[:6] == "rule: "]
-
-
-machine = LearningMachine(
-    model=ScriptedModel(learns=learns),
-    learned_knowledge=LearnedKnowledgeConfig(mode=LearningMode.PROPOSE, namespace="engineering"),
-    conversation=False)
-learning_agent = machine.graph()
-"""
-ALICE = {"user_id": "alice", "groups": ["engineering"]}
-BOB = {"user_id": "bob", "groups": ["engineering"]}
+ALICE = {"user_id": "alice", "groups": ["engineering"], "machine": "research"}
+BOB = {"user_id": "bob", "groups": ["engineering"], "machine": "research"}
 
 
 @pytest.fixture
-def proposing(tmp_path: Path, url: str) -> Iterator[Served]:
+def proposing(open_server: Served) -> Served:
     """A server with a machine in PROPOSE mode."""
-    (tmp_path / "propose_app.py").write_text(APP)
-    with served(tmp_path, url, graphs={"learning_agent": "./propose_app.py:learning_agent"}) as found:
-        yield found
+    return open_server
 
 
 @pytest.fixture
-def queue(url: str) -> Iterator[LearningMachine]:
+def queue(beside_open: tuple[LearningMachine, LearningMachine]) -> LearningMachine:
     """The same machine's queue, seen from elsewhere."""
-    config = LearnedKnowledgeConfig(mode=LearningMode.PROPOSE, namespace="engineering")
-    with LearningMachine(db=url, learned_knowledge=config, background="external") as machine:
-        yield machine
+    return beside_open[1]
 
 
 async def run(client: Any, thread: str, context: dict[str, Any], **given: Any) -> Any:
@@ -116,6 +92,6 @@ def test_late_double_and_foreign_answers(proposing: Served, queue: LearningMachi
         assert "already rejected by alice" in late["learning"]["decided"][0]["reason"]
         again = await run(client, thread, ALICE, command={"resume": answers})
         assert "__interrupt__" not in (again or {})
-        assert [one.status for one in queue.proposals.list(status=None)] == ["rejected", "approved"]
+        assert [one.status for one in queue.proposals.list(status=None, session=thread)] == ["rejected", "approved"]
 
     asyncio.run(scenes())
