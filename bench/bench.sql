@@ -50,3 +50,28 @@ cluster embedding using embedding_pkey;
 -- name: sizes
 select relname, reltuples::bigint, pg_total_relation_size(oid) from pg_class
 where relname = any (%(tables)s::text[]) and relkind = 'r' and relnamespace = 'learning_machine'::regnamespace order by relname;
+
+-- name: age_learnings
+update learning set known_from = known_from - make_interval(days => %(days)s), known_to = known_to - make_interval(days => %(days)s),
+       true_from = true_from - make_interval(days => %(days)s), true_to = true_to - make_interval(days => %(days)s),
+       holds_from = holds_from - make_interval(days => %(days)s), holds_to = holds_to - make_interval(days => %(days)s),
+       expires_at = expires_at - make_interval(days => %(days)s);
+
+-- name: age_evidence
+update evidence set said_at = said_at - make_interval(days => %(days)s);
+
+-- name: age_turns
+update turn set recorded_at = recorded_at - make_interval(days => %(days)s);
+
+-- name: age_archived
+update archived set at = at - make_interval(days => %(days)s);
+
+-- name: year_active
+select l.id, l.store, l.kind, l.name, l.slot, l.subject, l.value, l.text, l.origin, l.trust, l.known_from, l.true_from, l.true_to,
+       about.name as about
+from learning l join space s on s.id = l.space
+left join learning about on about.space = l.space and about.store = l.store and about.kind = 'entity' and about.slot = l.subject and about.known_to is null
+where s.kind = 'user' and s.owner = %(user)s and l.status = 'active' and l.known_to is null order by l.id;
+
+-- name: in_a_hurry
+do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$;

@@ -36,15 +36,21 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def side_by_side(runs: Mapping[str, Callable[[int], Any]], rounds: int, warm_up: int = 3) -> dict[str, Timing]:
+def side_by_side(
+    runs: Mapping[str, Callable[[int], Any]],
+    rounds: int,
+    warm_up: int = 3,
+    between: Callable[[], Any] = lambda: None,
+) -> dict[str, Timing]:
     """Every function once a round, each round in another order, so that what else the machine does hits all alike.
 
-    A function is given the number of its round.
+    A function is given the number of its round. `between` two of them, what one left behind can be finished.
     """
     names = list(runs)
     for round_ in range(warm_up):
         for name in names:
             runs[name](round_)
+            between()
     taken: dict[str, list[float]] = {name: [] for name in names}
     for round_ in range(rounds):
         shift = round_ % len(names)
@@ -52,6 +58,7 @@ def side_by_side(runs: Mapping[str, Callable[[int], Any]], rounds: int, warm_up:
             began = time.perf_counter()
             runs[name](round_)
             taken[name].append(time.perf_counter() - began)
+            between()
     return {name: Timing.of(seconds) for name, seconds in taken.items()}
 
 

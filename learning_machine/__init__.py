@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         StoreConfig,
         UserProfileConfig,
     )
+    from learning_machine.state.curation import CurationConfig
     from learning_machine.state.modes import LearningMode
     from learning_machine.state.profile import ProfileFields, UserProfile
     from learning_machine.state.scope import Scope
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from learning_machine.stores.protocol import LearningStore
 
 __all__ = [
+    "CurationConfig",
     "EntityMemoryConfig",
     "LearnedKnowledgeConfig",
     "LearningMachine",
@@ -44,6 +46,7 @@ __all__ = [
 #: Where each name lives. They are imported when they are first used, so that `learning-machine --help` need not wait
 #: for LangChain.
 _MODULES = {
+    "CurationConfig": "state.curation",
     "EntityMemoryConfig": "state.config",
     "LearnedKnowledgeConfig": "state.config",
     "LearningMachine": "machine",

@@ -61,6 +61,22 @@ class ProposalNotFound(LearningMachineError, LookupError):
     """There is no such proposal here. List them with `machine.proposals.list()`."""
 
 
+class CurationNotFound(LearningMachineError, LookupError):
+    """There is no such preview here. Make one with `machine.curator.preview()`, and run it with its id."""
+
+
+class LearningNotFound(LearningMachineError, LookupError):
+    """There is no such learning here. List what there is with `machine.learnings(user_id=…)`."""
+
+
+class StaleEdit(LearningMachineError):
+    """It has changed since it was read, so nothing was written. Read it again, and decide anew."""
+
+
+class UndoConflict(LearningMachineError):
+    """Something was built upon what should be undone. Undo the later change first, or what can be with `partly=True`."""
+
+
 class NotAllowed(LearningMachineError, PermissionError):
     """This identity may not decide this proposal. Ask a reviewer."""
 
@@ -74,6 +90,10 @@ class WriteFailed(LearningMachineError):
 
 class ReadElsewhere(WriteFailed):
     """Another worker read part of this batch. It is safe to try again."""
+
+
+class Erased(WriteFailed):
+    """What this would have been written for was erased meanwhile, so nothing was written. There is nothing to do."""
 
 
 class ExtractionFailed(LearningMachineError):

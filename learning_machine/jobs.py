@@ -7,7 +7,7 @@ import concurrent.futures.thread
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -22,6 +22,7 @@ from learning_machine.state.limits import BatchWindow
 from learning_machine.stores.postgres import queue
 from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Transaction
 from learning_machine.stores.turns import thread_lock
+from learning_machine.telemetry import count, fields
 
 T = TypeVar("T")
 
@@ -30,6 +31,8 @@ log = logging.getLogger("learning_machine")
 #: How often a batch is tried before it is parked, and the pause before the second try in seconds; it doubles each time.
 MAX_ATTEMPTS = 7
 FIRST_PAUSE = 5.0
+#: The failure that is noted when a worker dies in the middle of a job, or is silent for too long.
+WORKER_GONE = "WorkerGone"
 #: How long a job waits for more of the same burst before it reads, in seconds.
 LINGER = 0.35
 #: A job whose worker gave no sign of life for this long, in seconds, is given to another.
@@ -141,7 +144,8 @@ class Worker:
             try:
                 asyncio.run(self._work())
             except Exception as error:  # noqa: BLE001 - whatever ended it, what is queued has to be read
-                log.warning("the learning worker ended (%s); it starts again", type(error).__name__)
+                kind = type(error).__name__
+                log.warning("the learning worker ended (%s); it starts again", kind, extra=fields(error=kind))
                 log.debug("it ended at %s", trace(error))
             pause = FIRST_RESTART if time.monotonic() - began > 30 else min(pause * 2, 30.0)
             self._stop.wait(pause)
@@ -151,6 +155,7 @@ class Worker:
         for learner in self.machines.values():
             await in_thread(learner.parts.ready)
         app = queue.worker_app(self.database, {queue.TASK: self._run_job})
+        queue.schedule(app, schedules(self.machines), self._run_curation)
         async with app.open_async():
             self._loop = asyncio.get_running_loop()
             self._runner = app._worker(
@@ -178,7 +183,7 @@ class Worker:
         expiry = 0.0
         while True:
             try:
-                await in_thread(queue.rescue, self.database, list(self.machines), STALLED_AFTER)
+                await in_thread(queue.rescue, self.database, list(self.machines), STALLED_AFTER, self._broken_off)
                 if time.monotonic() >= expiry:
                     await in_thread(turns.drop_expired)
                     expiry = time.monotonic() + EXPIRE_EVERY
@@ -186,11 +191,39 @@ class Worker:
                 log.warning("the sweep for stalled jobs failed (%s)", type(error).__name__)
             await asyncio.sleep(SWEEP_EVERY)
 
+    def _broken_off(self, transaction: Transaction, job: Mapping[str, Any]) -> None:
+        """A worker went while it read: that counts as a failure, so that what kills its reader is parked in the end."""
+        parts, space = self.machines[job["machine"]].parts, job["space"]
+        row = parts.turns.next(space, session_of(parts, space, job["turn"])) if job["turn"] else None
+        if row is None:
+            return
+        turn, attempt = row["id"], row["failures"] + 1
+        parked = attempt >= MAX_ATTEMPTS
+        parts.turns.note_failure(space, turn, attempt, WORKER_GONE, parked=parked, within=transaction)
+        self._tell(
+            "parked" if parked else "failed", machine=parts.name, turn=str(turn), attempt=attempt, error=WORKER_GONE
+        )
+
     # --- one job ------------------------------------------------------------------------------------------------------
 
     async def _run_job(self, machine: str, space: int, turn: str) -> None:
         await in_thread(self.hurry.wait, LINGER)
         await in_thread(self._read, self.machines[machine], space, UUID(turn))
+
+    async def _run_curation(self, timestamp: int, machine: str) -> None:
+        await in_thread(self._curate, self.machines[machine])
+
+    def _curate(self, learner: Any) -> None:
+        """Tidy up what a machine has learned. What fails is tried again when it is time again."""
+        name = learner.parts.name
+        try:
+            report = learner.curator.run()
+        except Exception as error:  # noqa: BLE001 - whatever failed, the worker goes on
+            log.warning("learning machine %r: curation failed (%s)", name, type(error).__name__)
+            log.debug("it failed at %s", trace(error))
+            self._tell("curation failed", machine=name, error=type(error).__name__)
+        else:
+            self._tell("curated", machine=name, **report.figures)
 
     def _read(self, learner: Learner, space: int, turn: UUID) -> None:
         """Read one batch of a thread. A failure is noted and tried again later; the last one parks the batch.
@@ -226,6 +259,7 @@ class Worker:
             type(error).__name__,
             attempt,
             ": parked" if parked else "",
+            extra=fields(machine=parts.name, attempt=attempt, error=type(error).__name__, parked=parked),
         )
         log.debug("it failed at %s", trace(error))
         failed_turn(parts, space, turn, attempt, error, parked=parked)
@@ -242,8 +276,15 @@ class Worker:
             again(parts, space, turn)
 
     def _tell(self, event: str, **facts: Any) -> None:
+        count("jobs", event=event, machine=str(facts.get("machine", "")))
         if self._on_event is not None:
             self._on_event(event, facts)
+
+
+def schedules(machines: Mapping[str, Any]) -> dict[str, str]:
+    """The cron expression of each machine that has one."""
+    settings = {name: getattr(machine, "curation", None) for name, machine in machines.items()}
+    return {name: found.schedule for name, found in settings.items() if found is not None and found.schedule}
 
 
 def again(parts: Parts, space: int, turn: UUID, *, delay: float = 0.0) -> None:

@@ -12,15 +12,34 @@ from typing import Annotated
 
 import typer
 
-from learning_machine.cli import audit
+from learning_machine.cli import audit, tokens
+from learning_machine.cli.browse import (
+    add,
+    edit,
+    entities,
+    entity,
+    forget,
+    get,
+    list_,
+    neighbours,
+    search,
+    timeline,
+    turns,
+)
 from learning_machine.cli.chat import chat
+from learning_machine.cli.curate import curate
 from learning_machine.cli.doctor import doctor
+from learning_machine.cli.erase import erase
+from learning_machine.cli.export import export
+from learning_machine.cli.import_ import import_
 from learning_machine.cli.learn import learn
 from learning_machine.cli.migrate import migrate
 from learning_machine.cli.reembed import reembed
 from learning_machine.cli.reporting import ReportingGroup
 from learning_machine.cli.review import review
+from learning_machine.cli.serve import serve
 from learning_machine.cli.show import show
+from learning_machine.cli.truth import explain, history, undo
 from learning_machine.cli.worker import worker
 
 EXIT_CODES = """\b
@@ -44,13 +63,33 @@ for command, summary in (
     (chat, "Talk to an agent that learns."),
     (learn, "Learn from conversations in a file."),
     (show, "Show what is known of a user."),
+    (list_, "List learnings, page by page."),
+    (search, "Search learnings."),
+    (get, "Show one learning."),
+    (add, "Keep something as the user's word."),
+    (edit, "Put other content in a learning's place."),
+    (forget, "Let a learning no longer hold."),
+    (entities, "List the things that are known."),
+    (entity, "Show what is known of a thing."),
+    (timeline, "Show what happened."),
+    (neighbours, "Show what is connected to a thing."),
+    (turns, "Show turns and what they taught."),
+    (explain, "Say why something is known."),
+    (history, "Show what stood there before."),
+    (undo, "Take back a change."),
     (review, "Decide on what was proposed."),
+    (curate, "Tidy up what was learned."),
+    (export, "Write all that is known of a user to a file."),
+    (import_, "Bring in an export, or another system's."),
+    (erase, "Remove a user everywhere."),
     (migrate, "Bring the database up to date."),
     (reembed, "Change the embedding model."),
     (doctor, "Check that everything works."),
     (worker, "Learn in the background."),
+    (serve, "Serve the HTTP API."),
 ):
-    app.command(short_help=summary)(command)
+    app.command(command.__name__.rstrip("_"), short_help=summary)(command)
+app.add_typer(tokens.app, name="token", short_help="Say who may call the server.")
 app.add_typer(audit.app, name="audit", short_help="Check the record of every change.")
 
 

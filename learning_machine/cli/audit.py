@@ -35,6 +35,9 @@ def verify(machine: Machine = None, db: Db = None, json: Json = False, debug: De
             out.print(f"space {one['space']}, change {one['place']}: {one['problem']}", style="red")
         for one in report["strangers"]:
             out.print(f"space {one['space']}, {one['handle']}: {one['problem']}", style="red")
+        for one in report["erasures"]:
+            where = f"space {one['space']}" if one["space"] is not None else f"erasure {one['what']}"
+            out.print(f"{where}: {one['problem']}", style="red")
         verdict = "whole" if report["whole"] else "NOT whole"
         print_note(f"{number_of(report['changes'], 'change')} in {number_of(report['spaces'], 'space')}: {verdict}.")
     if not report["whole"]:

@@ -173,7 +173,7 @@ def _schema(machine: LearningMachine, found: Row) -> Check:
 
 def _isolation(machine: LearningMachine, found: Row) -> Check:
     """The same checks that every start makes, changing nothing."""
-    from learning_machine.stores.postgres.migrate import prepare
+    from learning_machine.stores.postgres.migrate import prepare, rights
 
     database = machine.parts.database
     prepare(database, auto=False)
@@ -181,9 +181,9 @@ def _isolation(machine: LearningMachine, found: Row) -> Check:
     acts = f"as {role}" if role != "none" else "itself"
     said = f"{found['connected_as']} acts {acts}; row-level security holds"
     if not found["is_admin"]:
-        admin = database.names.admin
-        remedy = f'As an administrator run: GRANT {admin} TO "{found["connected_as"]}";'
-        return Check("rights", "warning", f"{said}; it may not act as {admin}, so parked turns are not seen", remedy)
+        unseen = "parked turns, the whole queue and record are not seen, and proposals expire only as their people read theirs"
+        remedy = f"As an administrator run: {' '.join(rights(found, database.names))}"
+        return Check("rights", "warning", f"{said}; it may not act as {database.names.admin}, so {unseen}", remedy)
     return Check("rights", "ok", said)
 
 
@@ -200,6 +200,8 @@ def _queue(machine: LearningMachine) -> Iterator[Check]:
     else:
         yield Check("queue", "ok", said)
     yield from _limits(machine)
+    if not machine.parts.database.sees_all:
+        return
     kinds = failing(machine.parts)
     parked, retried = _listed(kinds, parked=True), _listed(kinds, parked=False)
     if parked:

@@ -33,6 +33,10 @@ UserOrMe = Annotated[
 Session = Annotated[
     str | None, typer.Option("--session", "-s", metavar="NAME", callback=_check_id, help="Which conversation.")
 ]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option("--group", "-g", metavar="NAME", help="A shared namespace of theirs. May be given several times."),
+]
 Machine = Annotated[
     str | None,
     typer.Option("--machine", "-m", metavar="MODULE:ATTRIBUTE", help="A LearningMachine, or an agent that has one."),

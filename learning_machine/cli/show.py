@@ -10,6 +10,7 @@ from learning_machine.cli import learnings
 from learning_machine.cli.opening import opened
 from learning_machine.cli.options import Db, Debug, Json, Machine, Session, UserOrMe, login_name
 from learning_machine.cli.output import console, print_json, print_note, safe_text
+from learning_machine.cli.truth import then
 from learning_machine.errors import ConfigurationError
 
 
@@ -18,6 +19,8 @@ def show(
     session: Session = None,
     store: Annotated[str | None, typer.Option(metavar="TYPE", help="Only this store, such as user_profile.")] = None,
     history: Annotated[bool, typer.Option("--history", help="Also what was replaced, and when.")] = False,
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="What was true then, as it is known now.")] = None,
+    known_at: Annotated[str | None, typer.Option(metavar="DATE", help="What was known then.")] = None,
     machine: Machine = None,
     db: Db = None,
     json: Json = False,
@@ -32,6 +35,7 @@ def show(
     Examples:
       learning-machine show --user alice
       learning-machine show --user alice --store user_profile --history
+      learning-machine show --user alice --as-of 2026-03-01
       learning-machine show --user alice --json | jq '.[].text'
     """
     user = user or login_name()
@@ -40,7 +44,9 @@ def show(
             raise ConfigurationError(
                 f"The machine has no store {safe_text(store)!r}. Its stores are {', '.join(found.stores.types)}."
             )
-        rows = [row for row in learnings.history(found, user, store=store) if learnings.belongs(row, session)]
+        back = as_of is not None or known_at is not None
+        read = then(found, user, store, as_of, known_at) if back else learnings.history(found, user, store=store)
+        rows = [row for row in read if learnings.belongs(row, session)]
     if json:
         print_json(_as_json(rows, history))
     elif not _any(rows, history):

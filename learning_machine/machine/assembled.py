@@ -20,6 +20,7 @@ from learning_machine.jobs import Jobs, Worker
 from learning_machine.models import resolve_model
 from learning_machine.nodes.embedding import Embedder
 from learning_machine.nodes.parts import Parts, Usage
+from learning_machine.state.curation import CurationConfig, curation_from
 from learning_machine.state.limits import BatchWindow, HourlyLimits
 from learning_machine.state.redaction import redact as redact_secrets
 from learning_machine.state.scope import Scope
@@ -68,6 +69,7 @@ class Assembled(ABC):
         background: Background = "worker",
         redact: Callable[[str], str] | None = redact_secrets,
         keep_messages: KeepMessages = "forever",
+        curate: CurationConfig | str | None = CurationConfig(),  # noqa: B008 - it is frozen
         max_context_tokens: int = 3_000,
         auto_migrate: bool = True,
     ) -> None:
@@ -83,6 +85,8 @@ class Assembled(ABC):
                 f'keep_messages={keep_messages!r} is not known. Use "forever", "until_learned" or a number of days.'
             )
         self.name, self.background, self.auto_migrate = name, background, auto_migrate
+        #: When what was learned is tidied up, and how.
+        self.curation = curation_from(curate)
         self._db, self._model, self._schema = db, model, check_schema(schema)
         self._resolved: BaseChatModel | None = None
         self._embedded: Any = None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
 from learning_machine.errors import ReadElsewhere
@@ -15,6 +16,7 @@ from learning_machine.machine.assembled import Assembled
 from learning_machine.state.messages import as_messages, keys_of, spoken, turns_of
 from learning_machine.state.scope import Scope
 from learning_machine.stores.auditing import verify
+from learning_machine.stores.explaining import number_of
 from learning_machine.stores.reports import as_shown, what_became
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.turns import TurnRecord
@@ -61,12 +63,17 @@ class Learning(Assembled):
 
     def learn(self, space: int, turn: UUID, attempt: int = 1) -> dict[str, Any]:
         """Read the next batch of the thread this turn lies in: what a worker does for each job."""
-        result = self._learner().invoke({"space": space, "turn": str(turn), "attempt": attempt})
+        result = self._learner().invoke({"space": space, "turn": str(turn), "attempt": attempt}, self._traced(turn))
         return dict(result["learned"])
 
     async def alearn(self, space: int, turn: UUID, attempt: int = 1) -> dict[str, Any]:
-        result = await self._learner().ainvoke({"space": space, "turn": str(turn), "attempt": attempt})
+        asked = {"space": space, "turn": str(turn), "attempt": attempt}
+        result = await self._learner().ainvoke(asked, self._traced(turn))
         return dict(result["learned"])
+
+    def _traced(self, turn: UUID) -> RunnableConfig:
+        """How a trace names and groups what reading this turn does."""
+        return {"run_name": "learn", "tags": ["learning"], "metadata": {"machine": self.name, "turn": str(turn)}}
 
     def _learner(self) -> CompiledStateGraph[Any, Any, Any, Any]:
         if self._learn is None:
@@ -110,6 +117,7 @@ class Learning(Assembled):
 
     def history(
         self,
+        id: str | int | None = None,
         *,
         store: str | None = None,
         subject: str | None = None,
@@ -117,11 +125,18 @@ class Learning(Assembled):
         limit: int = 1_000,
         **scope: Any,
     ) -> list[dict[str, Any]]:
-        """Everything this scope may see, newest first, with the words behind it; with `closed` also what was replaced."""
+        """Everything this scope may see, newest first, with the words behind it; with `closed` also what was replaced.
+
+        With the handle of a learning, all that ever stood in its place.
+        """
         self._make_ready()
         with self.parts.database.transaction(access_of(Scope(**scope))) as transaction:
-            rows = transaction.all(
-                "recall.history", {"store": store, "subject": subject, "closed": closed, "limit": limit}
+            rows = (
+                transaction.all("truth.history_of", {"id": number_of(id)})
+                if id is not None
+                else transaction.all(
+                    "recall.history", {"store": store, "subject": subject, "closed": closed, "limit": limit}
+                )
             )
         return [as_shown(row) for row in rows]
 

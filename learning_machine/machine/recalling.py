@@ -13,6 +13,7 @@ from learning_machine.nodes.parts import attempt
 from learning_machine.nodes.recall import arecall_others, asked, asking, recall_others, recall_own, searches
 from learning_machine.state.messages import as_messages, last_user_text
 from learning_machine.state.scope import Scope
+from learning_machine.state.times import When, looking_back
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.registry import call
@@ -22,26 +23,54 @@ from learning_machine.stores.tools import forget_tools
 class Recalling(Assembled):
     """What an agent reads."""
 
-    def recall(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> dict[str, Any]:
-        """What the stores know for this scope, by learning type. Types that know nothing are left out."""
-        where, said = Scope(**scope), _turned(message, messages)
-        standing = asking(self.parts, Standing(machine=self.name), self._question(said))
-        own, _ = recall_own(self.parts, where, standing)
-        return own | recall_others(self.parts, where, said)
+    def recall(
+        self,
+        *,
+        message: str = "",
+        messages: Sequence[Any] = (),
+        as_of: When = None,
+        known_at: When = None,
+        **scope: Any,
+    ) -> dict[str, Any]:
+        """What the stores know for this scope, by learning type. Types that know nothing are left out.
 
-    async def arecall(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> dict[str, Any]:
+        `as_of`: what was true then; `known_at`: what was known then. Times or ISO dates; a store of your own takes part in
+        a look back only if its `recall` takes `as_of` and `known_at`.
+        """
         where, said = Scope(**scope), _turned(message, messages)
+        back = looking_back(as_of, known_at, where.timezone)
+        standing = asking(
+            self.parts,
+            Standing(machine=self.name, as_of=back.get("as_of"), known_at=back.get("known_at")),
+            self._question(said),
+        )
+        own, _ = recall_own(self.parts, where, standing)
+        return own | recall_others(self.parts, where, said, back)
+
+    async def arecall(
+        self,
+        *,
+        message: str = "",
+        messages: Sequence[Any] = (),
+        as_of: When = None,
+        known_at: When = None,
+        **scope: Any,
+    ) -> dict[str, Any]:
+        where, said = Scope(**scope), _turned(message, messages)
+        back = looking_back(as_of, known_at, where.timezone)
         question = await asyncio.to_thread(self._question, said)
-        standing = asking(self.parts, Standing(machine=self.name), question)
+        standing = asking(
+            self.parts, Standing(machine=self.name, as_of=back.get("as_of"), known_at=back.get("known_at")), question
+        )
         own, _ = await asyncio.to_thread(recall_own, self.parts, where, standing)
-        return own | await arecall_others(self.parts, where, said)
+        return own | await arecall_others(self.parts, where, said, back)
 
     def _question(self, messages: list[Any]) -> Question:
         text = last_user_text(messages)
         return asked(self.parts, text) if text and searches(self.parts) else Question()
 
     def build_context(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> str:
-        """The text an agent reads about this scope; `""` when nothing is known."""
+        """The text an agent reads about this scope; `""` when nothing is known. Takes `as_of` and `known_at` like `recall`."""
         return context_text(self.parts, self.recall(message=message, messages=messages, **scope))
 
     async def abuild_context(self, *, message: str = "", messages: Sequence[Any] = (), **scope: Any) -> str:

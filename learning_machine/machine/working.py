@@ -8,7 +8,8 @@ import logging
 import threading
 import time
 import weakref
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 
 from learning_machine.errors import DatabaseUnavailable
@@ -63,7 +64,8 @@ class Working(Learning):
 
     def _hasten(self) -> bool:
         """Do without the windows of what is queued now; whether that could be done."""
-        with suppress(DatabaseUnavailable), self.parts.database.transaction(Access(admin=True)) as transaction:
+        database = self.parts.database
+        with suppress(DatabaseUnavailable), database.transaction(Access(admin=database.sees_all)) as transaction:
             transaction.run("queue.hasten_all", {"queue": queue.queue_name(self.name)})
             return True
         return False
@@ -88,6 +90,19 @@ class Working(Learning):
         """Queue the turns that were given up once more; how many there were. A worker reads them."""
         self._make_ready()
         return retry_parked(self.parts)
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
+        """For an ASGI app, as `FastAPI(lifespan=machine.lifespan)`: ready before the first request, closed after the last.
+
+        The worker of this process starts with it, and so also reads what an earlier process left in the queue.
+        """
+        await asyncio.to_thread(self._make_ready)
+        self._wake()
+        try:
+            yield
+        finally:
+            await self.aclose()
 
     def close(self) -> None:
         """Finish the job at hand, stop the worker and give back connections. What waits in the queue stays there."""

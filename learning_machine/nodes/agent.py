@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NotRequired
 
 from langchain.agents import create_agent
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, PIIMiddleware
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.config import get_config
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.pregel.protocol import StreamProtocol
 
 from learning_machine.state.identity import is_kept, scope_of
 from learning_machine.state.loop import LearningState
@@ -24,8 +24,9 @@ from learning_machine.stores.tool_calls import is_offered
 #: The id of the message that carries the context to an agent we did not build.
 CONTEXT_ID = "learning-context"
 FOUND_ID = "learning-found"
-#: Where LangGraph hands the stream of a graph to the graphs inside it.
-_STREAM = "__pregel_stream"
+#: Where LangGraph hands the stream of a graph to the graphs inside it, and what each handler calls the graph it hears.
+#: Neither is public; see `heard`.
+_STREAM, _HEARS = "__pregel_stream", "parent_ns"
 
 
 class ContextState(AgentState[Any]):
@@ -99,12 +100,14 @@ def inner_agent(model: BaseChatModel, tools: Sequence[Any], **agent: Any) -> Com
 def agent_node(agent: Runnable[Any, Any], *, reads_context: bool) -> RunnableLambda[LearningState, dict[str, Any]]:
     """The node around any agent with `messages`. `reads_context`: it has our middleware; others get a system message."""
 
+    begin = unheard if redacts(agent) else started
+
     def run(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
-        start = started(state)
+        start = begin(state)
         return {**start, **outcome(state, agent.invoke(given(state, reads_context, config), heard(config)))}
 
     async def arun(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
-        start = started(state)
+        start = begin(state)
         return {**start, **outcome(state, await agent.ainvoke(given(state, reads_context, config), heard(config)))}
 
     return RunnableLambda(run, arun, name="agent")
@@ -120,11 +123,26 @@ def started(state: LearningState) -> dict[str, Any]:
     }
 
 
+def redacts(agent: Any) -> bool:
+    """Whether the agent takes out of its messages what must not be kept."""
+    return any(
+        name.startswith(PIIMiddleware.__name__) for name in getattr(getattr(agent, "builder", None), "nodes", ())
+    )
+
+
+def unheard(state: LearningState) -> dict[str, Any]:
+    """The same as `started`, for an agent that redacts: only what it leaves in its messages may be learned from."""
+    start = started(state)
+    began = start.get("learning_from") or state.get("learning_from") or {}
+    return {**start, "learning_from": {**began, "said": []}}
+
+
 def heard(config: RunnableConfig) -> RunnableConfig:
     """The config with which the loop's own stream hears its agent: tokens, tool calls and what tools report.
 
-    LangGraph leaves out what a graph inside a graph streams, unless asked with `subgraphs=True`. Here the agent is the
-    graph that is meant. Inside a parent graph the parent's caller decides, as for any subgraph.
+    LangGraph leaves out what a graph inside a graph streams, unless asked with `subgraphs=True`, and has no public way to
+    say that here the agent is the graph that is meant. A LangGraph that knows these names no longer does without: then
+    tokens stream with `subgraphs=True`. Inside a parent graph the parent's caller decides, as for any subgraph.
     """
     configurable = config.get("configurable") or {}
     here = str(configurable.get("checkpoint_ns") or "")
@@ -132,10 +150,21 @@ def heard(config: RunnableConfig) -> RunnableConfig:
         return config
     callbacks = config.get("callbacks")
     for handler in callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ()):
-        if getattr(handler, "subgraphs", None) is False and not getattr(handler, "parent_ns", here):
-            setattr(handler, "parent_ns", (here,))  # noqa: B010 - not every handler has it
-    # A stream that takes nothing itself keeps the run's own writer in place, which is how tools report.
-    return {**config, "configurable": {_STREAM: StreamProtocol(lambda _: None, set()), **configurable}}
+        if getattr(handler, "subgraphs", None) is False and not getattr(handler, _HEARS, here):
+            with suppress(AttributeError):
+                setattr(handler, _HEARS, (here,))
+    stream = silent_stream()
+    return {**config, "configurable": {_STREAM: stream, **configurable}} if stream is not None else config
+
+
+def silent_stream() -> Any:
+    """A stream that takes nothing itself, which keeps the run's own writer in place: that is how tools report."""
+    try:
+        from langgraph.pregel.protocol import StreamProtocol
+
+        return StreamProtocol(lambda _: None, set())
+    except (ImportError, TypeError):
+        return None
 
 
 _OURS = ("learning", "learning_context", "learning_turns", "learning_from", "learning_verdicts", "recalled", "batch")
@@ -148,11 +177,13 @@ def given(state: LearningState, reads_context: bool, config: RunnableConfig) -> 
     if reads_context:
         standing = {"turns": state.get("learning_turns") or [], "rooted": is_kept(config)}
         return {**shared, "learning_context": {**context, **standing}}
-    if context.get("message"):
-        shared["messages"] = beside_question(state["messages"], context["message"])
-    if context.get("system"):
-        shared["messages"] = [SystemMessage(context["system"], id=CONTEXT_ID), *shared["messages"]]
-    return shared
+    return {**shared, "messages": lent(state["messages"], context)}
+
+
+def lent(messages: Sequence[Any], context: Mapping[str, Any]) -> list[Any]:
+    """The messages with the turn's context among them, each part of it under an id by which it is taken out again."""
+    found = beside_question(messages, context["message"]) if context.get("message") else list(messages)
+    return [SystemMessage(context["system"], id=CONTEXT_ID), *found] if context.get("system") else found
 
 
 def outcome(state: LearningState, result: Mapping[str, Any]) -> dict[str, Any]:

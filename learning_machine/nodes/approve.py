@@ -46,7 +46,7 @@ def approve(state: Any) -> dict[str, Any]:
 def shown(parts: Parts, state: Mapping[str, Any], config: Mapping[str, Any]) -> list[Proposal]:
     """The proposals this turn asks about, as `extract` listed them, so that a resume asks about the same ones."""
     handles = (state.get("learning") or {}).get("proposals") or []
-    return parts.proposals.named(handles, scope_of(get_runtime(), config).user_id) if handles else []
+    return parts.proposals.named(handles, scope_of(get_runtime(), config)) if handles else []
 
 
 def asked_about(waiting: Sequence[Proposal]) -> dict[str, Any]:

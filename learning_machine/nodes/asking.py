@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from inspect import signature
 from typing import Any
 
-import json_repair
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
-from pydantic import BaseModel, ValidationError
 
 from learning_machine.errors import ExtractionFailed
 from learning_machine.nodes.parts import Parts
+from learning_machine.nodes.reading import read_reply
 from learning_machine.prompts import fill, load
 from learning_machine.state.extraction import ExtractedChange, reply_schema
 from learning_machine.state.items import Item
 from learning_machine.state.messages import Said
 from learning_machine.state.tokens import estimate_tokens, truncate
+from learning_machine.telemetry import step
 
+log = logging.getLogger("learning_machine")
+
+#: What the call's instructions may cost, in estimated tokens, whatever the number of stores.
+MAX_INSTRUCTION_TOKENS = 1_500
 #: Known learnings shown to the model, in estimated tokens; newest first.
 MAX_KNOWN_TOKENS = 2_000
 #: As much of one message as the model is shown.
@@ -35,7 +41,7 @@ def request_for(
     stores: Sequence[Any], recalled: Mapping[str, Any], said: Sequence[Said], today: str
 ) -> list[BaseMessage]:
     """The extraction call's messages: what the stores want, what is known, and what was newly said."""
-    system = fill(load("extract"), stores="\n\n".join(store.guidance() for store in stores))
+    system = fill(load("extract"), stores="\n\n".join(wishes(stores)))
     known = [line for store in stores for line in known_lines(store, recalled.get(store.learning_type))]
     new = [
         json.dumps(
@@ -46,6 +52,29 @@ def request_for(
     ]
     text = "\n".join([f"Today is {today}.", "Already known:", *(known or ["(nothing)"]), "New messages:", *new])
     return [SystemMessage(system), HumanMessage(text)]
+
+
+def wishes(stores: Sequence[Any]) -> list[str]:
+    """What each store wants, cut where all together would be more than a call may have: the longest first."""
+    texts = [store.guidance() for store in stores]
+    left, room = MAX_INSTRUCTION_TOKENS - estimate_tokens(load("extract")) - len(texts), dict[int, str]()
+    for done, number in enumerate(sorted(range(len(texts)), key=lambda number: estimate_tokens(texts[number]))):
+        room[number] = truncate(texts[number], left // (len(texts) - done))
+        left -= estimate_tokens(room[number])
+    cut = tuple(store.learning_type for number, store in enumerate(stores) if room[number] != texts[number])
+    if cut:
+        warn_of_cut(cut)
+    return [room[number] for number in range(len(texts))]
+
+
+@cache
+def warn_of_cut(stores: tuple[str, ...]) -> None:
+    """Once a process: whoever wrote the instructions can shorten them."""
+    log.warning(
+        "the instructions of %s are cut: all stores together may have %d tokens. Write them shorter.",
+        ", ".join(stores),
+        MAX_INSTRUCTION_TOKENS,
+    )
 
 
 def known_lines(store: Any, data: Any) -> list[str]:
@@ -83,7 +112,8 @@ def ask(parts: Parts, messages: list[BaseMessage], types: list[str], config: Run
     parts.spending.check()
     for method in methods(parts):
         try:
-            reply = runnable(parts.model(), method, types).invoke(prompt(messages, method, types), quiet(config))
+            with step("extract", machine=parts.name, by=method):
+                reply = runnable(parts.model(), method, types).invoke(prompt(messages, method, types), quiet(config))
         except Exception as error:  # noqa: BLE001 - a provider may raise anything
             refuse(parts, method, error)
         else:
@@ -99,7 +129,9 @@ async def aask(
     await asyncio.to_thread(parts.spending.check)
     for method in methods(parts):
         try:
-            reply = await runnable(parts.model(), method, types).ainvoke(prompt(messages, method, types), quiet(config))
+            with step("extract", machine=parts.name, by=method):
+                request = prompt(messages, method, types)
+                reply = await runnable(parts.model(), method, types).ainvoke(request, quiet(config))
         except Exception as error:  # noqa: BLE001 - a provider may raise anything
             refuse(parts, method, error)
         else:
@@ -172,78 +204,3 @@ def accept(parts: Parts, method: str, reply: Any) -> Any:
     parts.methods["extract"] = method
     parts.usage.count(getattr(raw, "usage_metadata", None))
     return raw
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
-
-
-def read_reply(raw: Any) -> list[ExtractedChange]:
-    """Every valid item of the model's answer, wherever in it the JSON stands. Raises when there is no JSON at all."""
-    for candidate in candidates(raw):
-        items = items_in(candidate)
-        if items is not None:
-            return [change for item in items if (change := read_item(item)) is not None]
-    raise ExtractionFailed("The model's answer held no JSON. The batch will be tried again.")
-
-
-def candidates(raw: Any) -> list[Any]:
-    """The places an answer may stand in: tool calls, broken tool calls, text."""
-    if not isinstance(raw, AIMessage):
-        return [raw]
-    calls = [call["args"] for call in raw.tool_calls] + [call.get("args") for call in raw.invalid_tool_calls]
-    return [*calls, raw.text]
-
-
-def items_in(candidate: Any) -> list[Any] | None:
-    """The list of changes in a candidate; `None` when it holds none."""
-    found: Any = json_repair.loads(candidate) if isinstance(candidate, str) else candidate
-    if isinstance(found, BaseModel):
-        found = found.model_dump()
-    if isinstance(found, str):
-        # JSON written as a JSON string.
-        return items_in(found) if found != candidate and found.lstrip()[:1] in ("{", "[") else None
-    if isinstance(found, list):
-        return items_among(found)
-    if isinstance(found, dict) and "changes" not in found and "store" in found:
-        return items_by_line(candidate) or [found]
-    return items_under(found) if isinstance(found, dict) else None
-
-
-def items_among(found: list[Any]) -> list[Any] | None:
-    """The changes in a list. Text around the JSON comes back as several finds; the one with changes is meant."""
-    nested = next(
-        (one["changes"] for one in found if isinstance(one, dict) and isinstance(one.get("changes"), list)), None
-    )
-    items = [one for one in found if isinstance(one, dict)]
-    return nested if nested is not None else items if items or not found else None
-
-
-def items_by_line(candidate: Any) -> list[Any]:
-    """The changes of an answer that writes one object a line; `[]` when it does not."""
-    lines = [line for line in candidate.splitlines() if line.lstrip()[:1] == "{"] if isinstance(candidate, str) else []
-    return [json_repair.loads(line) for line in lines] if len(lines) > 1 else []
-
-
-def items_under(found: dict[str, Any]) -> list[Any] | None:
-    """The changes in an object: under their name, or under a name that the model made up."""
-    if "changes" in found:
-        changes = found["changes"]
-        if isinstance(changes, str):
-            return items_in(changes)
-        return [] if changes is None else [changes] if isinstance(changes, dict) else changes
-    inside = (items_in(value) for value in found.values() if isinstance(value, dict | list))
-    return next((items for items in inside if items and any("store" in one for one in items if one)), None)
-
-
-def read_item(item: Any) -> ExtractedChange | None:
-    """One change, or `None` when it is none. A field of the wrong type is dropped, not the item."""
-    if not isinstance(item, dict):
-        return None
-    try:
-        return ExtractedChange.model_validate(item)
-    except ValidationError as error:
-        wrong = {entry["loc"][0] for entry in error.errors() if entry["loc"]}
-        try:
-            return ExtractedChange.model_validate({name: value for name, value in item.items() if name not in wrong})
-        except ValidationError:
-            return None

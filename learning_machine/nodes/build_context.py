@@ -20,6 +20,7 @@ from learning_machine.state.loop import LearningState
 from learning_machine.state.session import SessionContext
 from learning_machine.state.tokens import estimate_tokens
 from learning_machine.stores.rendering import shorten
+from learning_machine.telemetry import step
 
 #: What stands, and what was found for one message.
 STANDING, FOUND = "learnings", "recalled_learnings"
@@ -57,6 +58,7 @@ def context_text(parts: Parts, recalled: Mapping[str, Any]) -> str:
     return "\n".join(part for part in contexts(parts, recalled) if part)
 
 
+@step("build_context")
 def contexts(parts: Parts, recalled: Mapping[str, Any]) -> tuple[str, str]:
     """What stands and what was found, each in its frame, together inside the machine's budget."""
     left = parts.max_context_tokens

@@ -45,6 +45,11 @@ class Embedder:
             self._model = register(self._database, self._name(self.embeddings), self._dimension)
         return self._model
 
+    @property
+    def known(self) -> bool:
+        """Whether asking it needs no database any more."""
+        return self._model is not None
+
     def _dimension(self) -> int:
         return len(self.embeddings.embed_query("dimension"))
 

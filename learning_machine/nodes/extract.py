@@ -80,10 +80,11 @@ def load(parts: Parts, state: Mapping[str, Any]) -> LearnBatch | None:
     """The next batch of the thread that the state points at, with what is known where it stands."""
     if state.get("turn") is None:
         return None
-    space, turn = int(state["space"]), UUID(str(state["turn"]))
+    turn = UUID(str(state["turn"]))
     parts.ready()
-    pointed = parts.turns.scope_of(space, turn)
-    if pointed is None:
+    space = parts.turns.space_of(turn) if state.get("space") is None else int(state["space"])
+    pointed = parts.turns.scope_of(space, turn) if space is not None else None
+    if space is None or pointed is None:
         return None
     limit = 1 if state.get("attempt", 1) >= ALONE_FROM else MAX_TURNS
     turns = parts.turns.unread(space, pointed["session"], limit)

@@ -50,7 +50,9 @@ def inline_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
     """The node. What fails here is queued for the worker, and the reply stands."""
 
     def extract(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
-        begun = attempt(parts, "recording the turn", lambda: begin(parts, state, config)) if asks(parts) else None
+        begun = (
+            attempt(parts, "recording the turn", lambda: begin(parts, state, config)) if asks(parts, config) else None
+        )
         if begun is None:
             return {}
         try:
@@ -64,7 +66,7 @@ def inline_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
     async def aextract(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
         begun = (
             await asyncio.to_thread(attempt, parts, "recording the turn", partial(begin, parts, state, config))
-            if asks(parts)
+            if asks(parts, config)
             else None
         )
         if begun is None:
@@ -80,9 +82,16 @@ def inline_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
     return RunnableLambda(extract, aextract, name="extract")
 
 
-def asks(parts: Parts) -> bool:
-    """Whether the turn is read here: because a store's learnings need somebody's decision, or because the machine says so."""
-    return parts.inline or any(getattr(store, "mode", None) in GATED for store in parts.registry.extracting)
+def asks(parts: Parts, config: Mapping[str, Any] | None = None) -> bool:
+    """Whether the turn is read here: because a store's learnings need somebody's decision, or because the machine says so.
+
+    `config`: of a run, which may have asked for stricter modes.
+    """
+    stores = parts.registry.extracting
+    if parts.inline or any(getattr(store, "mode", None) in GATED for store in stores):
+        return True
+    scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope()) if config else Scope()
+    return any(scope.modes.get(store.learning_type) in GATED for store in stores)
 
 
 def begin(parts: Parts, state: LearningState, config: Mapping[str, Any]) -> Begun | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
+from learning_machine.errors import Erased
 from learning_machine.nodes.build_context import handles
 from learning_machine.nodes.extract import LearnBatch
 from learning_machine.nodes.parts import Parts, attempt, note
@@ -16,6 +17,7 @@ from learning_machine.nodes.recall import context_for
 from learning_machine.state.changes import Receipt
 from learning_machine.state.messages import Said
 from learning_machine.stores.indexing import Vectors, message_text
+from learning_machine.stores.proposing import GATED
 from learning_machine.stores.registry import acall, call
 from learning_machine.stores.spaces import modes_of, namespaces_of
 from learning_machine.stores.writing import Source
@@ -44,7 +46,10 @@ def write(parts: Parts, batch: LearnBatch) -> dict[str, Any]:
         shown=shown(batch),
         guarded=[store.learning_type for store in parts.registry.extracting if getattr(store, "guarded", False)],
     )
-    receipts = parts.ledger.write_all(batch.changes, scope=batch.scope, source=source)
+    try:
+        receipts = parts.ledger.write_all(batch.changes, scope=batch.scope, source=source)
+    except Erased:
+        return NOTHING
     attempt(parts, "indexing", lambda: parts.turns.index(batch.space, said, vectors))
     attempt(parts, "tidying up", lambda: parts.turns.settle(batch.space, [turn.id for turn in batch.turns]))
     more = parts.turns.waiting(batch.space, batch.scope.session_id or "")
@@ -79,20 +84,26 @@ def process_others(parts: Parts, batch: LearnBatch) -> None:
     """Let the stores that learn by themselves read the batch. One that fails is noted and takes nothing from the rest."""
     messages = rebuilt(batch.said)
     context = context_for(batch.scope, messages)
-    for store in parts.registry.custom:
+    for store in ungated(parts, batch):
         attempt(parts, f"process of {store.learning_type}", partial(call, store, "process", context, messages))
 
 
 async def aprocess_others(parts: Parts, batch: LearnBatch) -> None:
     messages = rebuilt(batch.said)
     context = context_for(batch.scope, messages)
-    stores = parts.registry.custom
+    stores = ungated(parts, batch)
     results = await asyncio.gather(
         *(acall(store, "process", context, messages) for store in stores), return_exceptions=True
     )
     for store, result in zip(stores, results, strict=True):
         if isinstance(result, Exception):
             note(parts, f"process of {store.learning_type}", result)
+
+
+def ungated(parts: Parts, batch: LearnBatch) -> list[Any]:
+    """The stores that may learn by themselves from this batch. What one of them writes cannot wait for a decision, so
+    where the run asked for one it does not write."""
+    return [store for store in parts.registry.custom if batch.scope.modes.get(store.learning_type) not in GATED]
 
 
 def rebuilt(said: list[Said]) -> list[BaseMessage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from learning_machine.stores.proposals import ProposalQueue
 from learning_machine.stores.registry import Registry
 from learning_machine.stores.spending import Spending
 from learning_machine.stores.turns import Turns
+from learning_machine.telemetry import count, fields
 
 log = logging.getLogger("learning_machine")
 
@@ -46,10 +48,14 @@ class Usage:
             self.calls += 1
             self.input_tokens += (usage or {}).get("input_tokens", 0)
             self.output_tokens += (usage or {}).get("output_tokens", 0)
+        count("calls")
+        for way in ("input", "output"):
+            count("tokens", (usage or {}).get(f"{way}_tokens", 0), type=way)
 
     def fail(self, step: str) -> None:
         with self._lock:
             self.failures[step] = self.failures.get(step, 0) + 1
+        count("failures", step=step)
 
 
 @dataclass(frozen=True)
@@ -94,29 +100,52 @@ def attempt(
         return note(parts, step, error, default)
 
 
-def in_time(function: Callable[[], Any], patience: float) -> Any:
-    """The function's result, if it comes in time: a server that hangs keeps no time-out of its own.
+async def aattempt(
+    parts: Parts, step: str, function: Callable[[], Any], default: Any = None, *, patience: float | None = None
+) -> Any:
+    """`attempt` in a thread, while the event loop goes on."""
+    try:
+        if patience is None:
+            return await asyncio.to_thread(function)
+        return await asyncio.wait_for(asyncio.wrap_future(started(function)), patience)
+    except Exception as error:  # noqa: BLE001 - as `attempt`
+        return note(parts, step, error, default)
 
-    What comes later still happens, in its thread; everything that learning writes may be written twice without harm.
+
+def in_time(function: Callable[[], Any], patience: float) -> Any:
+    """The function's result, if it comes in time: a server that hangs keeps no time-out of its own."""
+    return started(function).result(patience)
+
+
+def started(function: Callable[[], Any]) -> Future[Any]:
+    """What the function will return, from a thread of its own.
+
+    What comes too late still happens there; everything that learning writes may be written twice without harm.
     """
     outcome: Future[Any] = Future()
     context = copy_context()
 
     def run() -> None:
+        if not outcome.set_running_or_notify_cancel():
+            return
         try:
             outcome.set_result(context.run(function))
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             outcome.set_exception(error)
 
     threading.Thread(target=run, name="learning-machine-turn", daemon=True).start()
-    return outcome.result(patience)
+    return outcome
 
 
 def note(parts: Parts, step: str, error: Exception, default: Any = None) -> Any:
     """Log and count an error that must not reach the caller."""
     parts.usage.fail(step)
     log.warning(
-        "learning machine %r: %s failed (%s); the turn goes on without it", parts.name, step, type(error).__name__
+        "learning machine %r: %s failed (%s); the turn goes on without it",
+        parts.name,
+        step,
+        type(error).__name__,
+        extra=fields(machine=parts.name, step=step, error=type(error).__name__),
     )
     log.debug("it failed at %s", trace(error))
     return default

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.runtime import get_runtime
 
-from learning_machine.nodes.parts import Parts, attempt, note
+from learning_machine.nodes.parts import Parts, aattempt, attempt, note
 from learning_machine.state.identity import is_kept, scope_of
 from learning_machine.state.loop import LearningState, union
 from learning_machine.state.messages import keys_of, last_user_text, said_from, spoken, unsettled_from
@@ -22,6 +24,10 @@ from learning_machine.stores.ledger_store import branch_query
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.registry import acall, call
 from learning_machine.stores.spaces import access_of
+from learning_machine.telemetry import step
+
+#: No look back.
+PRESENT: Mapping[str, datetime] = {}
 
 
 def recall_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
@@ -40,8 +46,8 @@ def recall_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
         scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
         question = await aquestion_in(parts, state["messages"])
         standing = asking(parts, standing_in(parts, state, config), question)
-        data, now = await asyncio.to_thread(
-            attempt, parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None), patience=parts.patience
+        data, now = await aattempt(
+            parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None), patience=parts.patience
         )
         data |= await arecall_others(parts, scope, state["messages"])
         return update(state, scope, data, now)
@@ -53,7 +59,8 @@ def standing_in(parts: Parts, state: LearningState, config: Mapping[str, Any]) -
     """Where the conversation stands, from the settled answers and the messages in front of the agent."""
     session = str((config.get("configurable") or {}).get("thread_id") or "")
     here = union(state.get("learning_turns"), keys_of(state["messages"], session))
-    return Standing(machine=parts.name, here=tuple(here), rooted=is_kept(config))
+    rooted = is_kept(config) or bool((state.get("learning_from") or {}).get("rooted"))
+    return Standing(machine=parts.name, here=tuple(here), rooted=rooted)
 
 
 def question_in(parts: Parts, messages: list[Any]) -> Question:
@@ -68,10 +75,18 @@ async def aquestion_in(parts: Parts, messages: list[Any]) -> Question:
     if not searches(parts):
         return Question()
     try:
-        await asyncio.to_thread(parts.ready)
+        if not (parts.embedder.known and parts.database.opened):
+            await asyncio.to_thread(prepared, parts)
         return await asyncio.wait_for(parts.embedder.aquestion(last_user_text(messages)), parts.patience)
     except Exception as error:  # noqa: BLE001 - as `attempt` does
         return note(parts, "embedding", error, Question())  # type: ignore[no-any-return]
+
+
+def prepared(parts: Parts) -> None:
+    """Open the database and find out the embedding model's id, which an event loop must not wait for."""
+    parts.ready()
+    with suppress(Exception):  # whoever asks by it says what is wrong with it
+        _ = parts.embedder.model
 
 
 def asked(parts: Parts, text: str) -> Question:
@@ -88,6 +103,7 @@ def asking(parts: Parts, standing: Standing, question: Question) -> Standing:
     return replace(standing, question=question, weights=parts.weights, now=datetime.now(UTC))
 
 
+@step("recall")
 def recall_own(parts: Parts, scope: Scope, standing: Standing) -> tuple[dict[str, Any], datetime | None]:
     """What the built-in stores know, by learning type, and the database's time."""
     asked = [(store, store.queries(scope, standing)) for store in parts.registry.querying]
@@ -105,19 +121,27 @@ def recall_own(parts: Parts, scope: Scope, standing: Standing) -> tuple[dict[str
     return {name: data for name, data in found.items() if data is not None}, rows[0][0]["now"]
 
 
-def recall_others(parts: Parts, scope: Scope, messages: list[Any]) -> dict[str, Any]:
-    """What the other stores know, each for itself: one that fails takes nothing from the rest."""
-    context = context_for(scope, messages)
+def recall_others(
+    parts: Parts, scope: Scope, messages: list[Any], back: Mapping[str, datetime] = PRESENT
+) -> dict[str, Any]:
+    """What the other stores know, each for itself: one that fails takes nothing from the rest.
+
+    `back`: the times of a look back, for stores that can; the others would answer with the present.
+    """
+    context = {**context_for(scope, messages), **back}
     found = {
         store.learning_type: attempt(parts, f"recall of {store.learning_type}", partial(call, store, "recall", context))
         for store in parts.registry.custom
+        if not back or looks_back(store)
     }
     return {name: data for name, data in found.items() if data is not None}
 
 
-async def arecall_others(parts: Parts, scope: Scope, messages: list[Any]) -> dict[str, Any]:
-    context = context_for(scope, messages)
-    stores = parts.registry.custom
+async def arecall_others(
+    parts: Parts, scope: Scope, messages: list[Any], back: Mapping[str, datetime] = PRESENT
+) -> dict[str, Any]:
+    context = {**context_for(scope, messages), **back}
+    stores = [store for store in parts.registry.custom if not back or looks_back(store)]
     results = await asyncio.gather(*(acall(store, "recall", context) for store in stores), return_exceptions=True)
     found: dict[str, Any] = {}
     for store, result in zip(stores, results, strict=True):
@@ -126,6 +150,11 @@ async def arecall_others(parts: Parts, scope: Scope, messages: list[Any]) -> dic
         elif result is not None:
             found[store.learning_type] = result
     return found
+
+
+def looks_back(store: Any) -> bool:
+    """Whether a store of one's own can say what was true or known at a time."""
+    return {"as_of", "known_at"} <= set(signature(store.recall).parameters)
 
 
 def context_for(scope: Scope, messages: list[Any]) -> dict[str, Any]:

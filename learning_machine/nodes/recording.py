@@ -11,7 +11,7 @@ from learning_machine.nodes.events import tell
 from learning_machine.nodes.parts import Parts
 from learning_machine.nodes.recall import standing_in
 from learning_machine.state.loop import LearningState
-from learning_machine.state.messages import Said, keys_of, last_answer, message_key, said_from, spoken
+from learning_machine.state.messages import Said, identity_of, keys_of, last_answer, message_key, said_from, spoken
 from learning_machine.state.scope import Scope
 from learning_machine.stores.turns import TurnRecord
 
@@ -46,10 +46,13 @@ def settled(state: LearningState, scope: Scope, **learning: Any) -> dict[str, An
 
 
 def words_of(said: list[Said], began: Mapping[str, Any]) -> list[Said]:
-    """What was said in the turn, with the words that a summary has taken the place of meanwhile."""
+    """What was said in the turn, with the words that a summary has taken the place of meanwhile.
+
+    A message that reads otherwise by now was edited, perhaps to take out what must not be kept: its old words are not said.
+    """
     found = said_from(said, began.get("key"))
-    seen = {one.key for one in said}
-    gone = [Said(key, role, content) for key, role, content in began.get("said") or () if key not in seen]
+    seen = {identity_of(one.key) for one in said}
+    gone = [Said(*one) for one in began.get("said") or () if identity_of(one[0]) not in seen]
     return [*gone, *found]
 
 

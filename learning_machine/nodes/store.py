@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from learning_machine.errors import LearningMachineError
 from learning_machine.nodes.approve import asked_about
 from learning_machine.nodes.events import tell
 from learning_machine.nodes.learning import NOTHING, aprocess_others, process_others, write
-from learning_machine.nodes.parts import Parts, attempt
+from learning_machine.nodes.parts import Parts, aattempt, attempt
 from learning_machine.nodes.recording import record, settled
 from learning_machine.state.identity import scope_of
 from learning_machine.state.loop import LearningState, LearnState
@@ -34,14 +34,20 @@ def store_node(parts: Parts, *, asks_again: str | None = None) -> RunnableLambda
     """
 
     def store(state: LearningState, config: RunnableConfig) -> Any:
-        scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
-        lost = {"learning": {**(state.get("learning") or {}), "turn": None}}
-        step = partial(end, parts, state, scope, config)
-        update = attempt(parts, "recording the turn", step, lost, patience=parts.patience)
-        return Command(update=update, goto=asks_again) if asks_again and is_open(update) else update
+        step, lost = ending(state, config)
+        return gone_on(attempt(parts, "recording the turn", step, lost, patience=parts.patience))
 
     async def astore(state: LearningState, config: RunnableConfig) -> Any:
-        return await asyncio.to_thread(store, state, config)
+        step, lost = ending(state, config)
+        return gone_on(await aattempt(parts, "recording the turn", step, lost, patience=parts.patience))
+
+    def ending(state: LearningState, config: RunnableConfig) -> tuple[Callable[[], dict[str, Any]], dict[str, Any]]:
+        scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
+        lost = {"learning": {**(state.get("learning") or {}), "turn": None}}
+        return partial(end, parts, state, scope, config), lost
+
+    def gone_on(update: dict[str, Any]) -> Any:
+        return Command(update=update, goto=asks_again) if asks_again and is_open(update) else update
 
     return RunnableLambda(store, astore, name="store")
 
@@ -62,7 +68,7 @@ def carried_out(
     """What became of each proposal; and what has to be asked about again, because it looks different by now."""
     again = [one["proposal"] for one in decisions if one["status"] == AGAIN]
     earlier = [one for one in learning.get("decided") or () if one["status"] != AGAIN]
-    return {"decided": [*earlier, *decisions], **asked_about(parts.proposals.named(again, scope.user_id))}
+    return {"decided": [*earlier, *decisions], **asked_about(parts.proposals.named(again, scope))}
 
 
 def is_open(update: Mapping[str, Any]) -> bool:
@@ -73,7 +79,7 @@ def is_open(update: Mapping[str, Any]) -> bool:
 def decide(parts: Parts, verdict: Verdict, scope: Scope) -> dict[str, Any]:
     """One decision by whoever runs this turn. One who may not decide is told so, and decides nothing."""
     try:
-        receipt = parts.proposals.decide(verdict, by=scope.user_id)
+        receipt = parts.proposals.decide(verdict, by=scope.user_id, scope=parts.proposals.eyes(scope))
     except LearningMachineError as error:
         return {"proposal": verdict.handle, "status": "refused", "reason": str(error)}
     if receipt.status == "refused" and receipt.reason.endswith(LOOK_AGAIN):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from learning_machine.state.extraction import ExtractedChange
+from learning_machine.state.times import period_in
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -50,7 +51,8 @@ _FORMS = (
     r"(?:(?:I~ )?work|I’m~ working) as (?:an? |the )?(?P<role>.+?)(?: (?:at|for) (?P<company>.+))?$",
     rf"(?:(?:I~ )?work|I’m~ working) (?:at|for) {_PROPER}(?P<company>.+?)(?: as (?:an? |the )?(?P<role>.+))?$",
     rf"(?:I~ work|I’m~ working) on (?!\w*days?\b){_REAL}(?P<work>.+)",
-    rf"(?:(?:I~ )?live|I’m~ (?:living|based)) in {_PROPER}(?P<location>.+)",
+    rf"(?:(?:I~ )?live|I’m~ (?:living|based)|I(?:’ve| have)~ lived) in {_PROPER}(?P<location>.+)",
+    rf"I (?:used to live|lived)(?=.*\b(?:until|till|to|between)\b) in {_PROPER}(?P<location>.+)",
     rf"I(?:’ve| have)?~ moved (?:from .+? )?to {_PROPER}(?P<location>.+)",
     rf"(?:I~ prefer {_REAL}|(?=(?:keep|be|no|avoid|don’t use) ))(?P<communication_style>(?:\S+ ){{0,4}}?{_STYLE}.*)",
     rf"(?:I~ )?(?:prefer|like|love|enjoy) {_REAL}(?P<preferences>.+)",
@@ -73,9 +75,13 @@ _STARTS = "I|I’\\w+|my|call|can|could|everyone|what|where|who|how|please|keep|
 _WHOLE = _pattern(r"(?:so )?(?:the )?(?:lesson|insight|we(?:’ve| have)?~ (?:decided|agreed))\b")
 _CLAUSE_END = _pattern(rf"(?:\s*[,–—]\s*(?:(?:and|but|so) )?| (?:and|but) )(?=(?:{_STARTS})\b)")
 _EDGES = " \t\r\n.,;:!?\"'“”()*_"
+_UNTIL = _pattern(r"\b(?:until|till|to|and) (?=\w*\d{4}\b|(?:last|this) )|\b(?:until|till)\b")
 #: Where the value of a field that is a name or a place ends, and what may follow any value.
 _ENDING = ("name", "preferred_name", "company", "role", "location")
-_CAPITAL, _ENDS = "(?-i:[A-ZÀ-Þ])", "but|because|with|who|which|where|so|when|near|from|for|in|at|on|as"
+_CAPITAL, _ENDS = (
+    "(?-i:[A-ZÀ-Þ])",
+    "but|because|with|who|which|where|so|when|near|from|for|in|at|on|as|since|until|till|between",
+)
 _END = _pattern(rf", (?!{_CAPITAL})| (?:and (?!{_CAPITAL})|(?:{_ENDS})\b)")
 _TAIL = _pattern(r"(?:,? (?:now|too|as well|please|though|these days|right now|currently|(?:last|this) \w+))+$")
 
@@ -124,5 +130,16 @@ def _changes(said: dict[str, str | None], quote: str, topic: str) -> list[Extrac
         store, name = _STORES.get(group, "user_profile"), name if group in _STORES else group
         kind = group if group in _STORES else "field"
         change = ExtractedChange(store=store, kind=kind, name=name, value=value, quote=quote)
-        changes += [change.model_copy(update=more)] if group and value else []
+        dates = _dates(quote) if group in _ENDING else {}
+        changes += [change.model_copy(update={**more, **dates})] if group and value else []
     return changes
+
+
+def _dates(clause: str) -> dict[str, str | None]:
+    """From when until when what a clause states holds, where it says so."""
+    period = period_in(clause)
+    ends = period.until is not None and _UNTIL.search(clause) is not None
+    return {
+        "when": period.since.date().isoformat() if period.since else None,
+        "until": period.until.date().isoformat() if ends and period.until else None,
+    }

@@ -59,7 +59,11 @@ class Add:
     target: str = ""
     slot: str | None = None
     quote: str | None = None
+    #: From when until when it holds, as far as was said. What has ended already becomes history and replaces nothing.
     since: datetime | None = None
+    until: datetime | None = None
+    #: Handles of the learnings it was derived from: it is no longer certain when one of them falls.
+    derived_from: tuple[str, ...] = ()
     #: The things it is about and points to, by name: the gate finds or makes them and fills `subject` and `target`.
     about: EntityRef | None = None
     towards: EntityRef | None = None
@@ -77,12 +81,14 @@ class Revise:
     value: Any = None
     quote: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
+    derived_from: tuple[str, ...] = ()
     index: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retire:
-    """The learning with this handle no longer holds. It stays in history."""
+    """The learning with this handle no longer holds, from `since` on. It stays in history."""
 
     store: str
     handle: str
@@ -132,10 +138,14 @@ class Receipt:
     text: str = ""
     reason: str = ""
     replaced: str | None = None
+    #: It held once and does not now: kept as history, beside what holds.
+    past: bool = False
 
     def __str__(self) -> str:
         """One true sentence, as the model and the command line are told it."""
         match self.status:
+            case "saved" if self.past:
+                return f"saved as {self.handle}, as history: it replaces nothing"
             case "saved":
                 return f"saved as {self.handle}" + (f", replaces {self.replaced}" if self.replaced else "")
             case "known":

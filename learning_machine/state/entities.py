@@ -60,6 +60,8 @@ class Entity:
     connections: tuple[Item, ...] = ()
     #: How many more there are of what was not read, by what it is.
     hidden: Mapping[str, int] = field(default_factory=dict)
+    #: Properties whose value was taken back or has ended.
+    gone: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

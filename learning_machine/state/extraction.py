@@ -24,6 +24,7 @@ class ExtractedChange(BaseModel):
     subject: str | None = Field(None, description="whom or what it is about, when not the user")
     target: str | None = Field(None, description="the other end of a relationship")
     when: str | None = Field(None, description="ISO date or time from which it holds, if said")
+    until: str | None = Field(None, description="ISO date or time at which it ceased to hold, if said")
     quote: str | None = Field(None, description="the user's exact words it stands on, copied letter by letter")
     handle: str | None = Field(None, description="the handle of the existing learning to revise or retire")
 

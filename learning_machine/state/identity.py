@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from learning_machine.errors import ConfigurationError
-from learning_machine.state.scope import Scope
+from learning_machine.state.modes import read_modes, strictest
+from learning_machine.state.scope import ChoosingScope, Scope
 
 #: Where LangGraph hands its checkpointer to nodes: the only sign that a thread's state is kept.
 _CHECKPOINTER = "__pregel_checkpointer"
@@ -17,7 +18,8 @@ _CHECKPOINTER = "__pregel_checkpointer"
 def scope_of(runtime: Any, config: Mapping[str, Any]) -> Scope:
     """The scope of a run: authenticated user, then the run's context, then `configurable`. None of them: nobody."""
     configurable = config.get("configurable") or {}
-    given = _known_keys(configurable) | _as_dict(getattr(runtime, "context", None))
+    said, context = _known_keys(configurable), _as_dict(getattr(runtime, "context", None))
+    given = said | context
     # The thread is the server's or the caller's to say; a context cannot name another one.
     if configurable.get("thread_id") is not None:
         given["session_id"] = str(configurable["thread_id"])
@@ -25,12 +27,15 @@ def scope_of(runtime: Any, config: Mapping[str, Any]) -> Scope:
     if user is not None:
         given |= _authenticated(user, given)
     try:
+        given["modes"] = strictest(*map(read_modes, (said.get("modes"), context.get("modes"), _read(user, "modes"))))
         return Scope.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigurationError(
             f"The run's context is no scope: {'.'.join(map(str, first['loc']))}: {first['msg']}."
         ) from None
+    except ValueError as error:
+        raise ConfigurationError(f"The run's context is no scope: modes: {error}.") from None
 
 
 def is_kept(config: Mapping[str, Any]) -> bool:
@@ -52,6 +57,8 @@ def can_wait(config: Mapping[str, Any]) -> bool:
 def _as_dict(context: Any) -> dict[str, Any]:
     if context is None:
         return {}
+    if isinstance(context, ChoosingScope):
+        return {**context.model_dump(exclude_unset=True, exclude=context.choices())}
     if isinstance(context, BaseModel):
         return {**context.model_dump(exclude_unset=True)}
     if isinstance(context, Mapping):
@@ -80,19 +87,18 @@ def _server_user(runtime: Any, configurable: Mapping[str, Any]) -> Any:
 
 def _authenticated(user: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """What authentication says, in place of what the client said: the person, and the groups they are in."""
-    groups = tuple(_read(user, "groups") or ())
+    said = _read(user, "groups") or ()
+    groups = (said,) if isinstance(said, str) else tuple(said)
     namespace = given.get("namespace")
     allowed = namespace if namespace in (None, "user", *groups) else None
     return {"user_id": str(_read(user, "identity")), "groups": groups, "namespace": allowed}
 
 
 def _read(user: Any, name: str) -> Any:
-    if isinstance(user, Mapping):
-        return user.get(name)
-    found = getattr(user, name, None)
-    if found is not None or not hasattr(user, "__getitem__"):
-        return found
-    try:
-        return user[name]
-    except (KeyError, TypeError):
-        return None
+    """A key of the authenticated user: by index first, because a server's user hands out dicts as other objects."""
+    if hasattr(user, "__getitem__"):
+        try:
+            return user[name]
+        except (KeyError, TypeError, IndexError):
+            pass
+    return getattr(user, name, None)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NotRequired
 from langchain_core.messages import AnyMessage
 from langgraph.channels.untracked_value import UntrackedValue
 from langgraph.graph.message import add_messages
+from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the schemas of no other before Python 3.12
 
 
@@ -15,48 +16,66 @@ def union(left: list[str] | None, right: list[str] | None) -> list[str]:
     return list(dict.fromkeys([*(left or []), *(right or [])]))
 
 
+#: What is said of the messages where a schema is shown.
+_MESSAGES = Field(description="The conversation.")
+
+
 class LearningInput(TypedDict):
     """What a caller gives: messages."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], _MESSAGES, add_messages]
 
 
 class LearningOutput(TypedDict):
     """What a caller gets: messages, and in plain JSON what was recalled and recorded."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
-    learning: NotRequired[dict[str, Any]]
+    messages: Annotated[list[AnyMessage], _MESSAGES, add_messages]
+    learning: NotRequired[
+        Annotated[
+            dict[str, Any],
+            Field(description="What was recalled for this turn, the text made of it, and what became of the turn."),
+        ]
+    ]
 
 
 class LearningState(LearningOutput, total=False):
     """Everything that travels. All of it is plain JSON but `recalled`, which is never checkpointed."""
 
-    #: The context given to the model this turn: `{"system": …, "message": …}`.
-    learning_context: dict[str, str]
-    #: Keys of the answers on this branch whose turns are settled: recorded, or not to be learned from.
-    learning_turns: Annotated[list[str], union]
-    #: Where unread words begin, whose they are, and when this turn began: `{"key", "user", "at", "said"}`.
-    learning_from: dict[str, Any]
+    learning_context: Annotated[
+        dict[str, str], Field(description="The context given to the model this turn, beside the agent's own words.")
+    ]
+    learning_turns: Annotated[
+        list[str],
+        Field(description="The answers on this branch whose turns are settled: recorded, or not to be learned from."),
+        union,
+    ]
+    #: `{"key", "user", "at", "said"}`; in somebody else's graph also `asked`, the user's message that the turn is about.
+    learning_from: Annotated[
+        dict[str, Any], Field(description="Where unread words begin, whose they are, and when this turn began.")
+    ]
     #: What the stores recalled; any object a store returns.
     recalled: Annotated[dict[str, Any], UntrackedValue]
-    #: What a person decided, on its way from approve to store.
-    learning_verdicts: list[dict[str, Any]]
+    learning_verdicts: Annotated[
+        list[dict[str, Any]], Field(description="What a person decided, on its way from approve to store.")
+    ]
     #: A batch on its way through extract, approve and store.
     batch: Annotated[Any, UntrackedValue]
 
 
 class LearnInput(TypedDict):
-    """What the `learn` graph is given: where an unread turn lies. `attempt` counts the tries."""
+    """What the `learn` graph is given: an unread turn. `attempt` counts the tries."""
 
-    space: int
-    turn: str
-    attempt: NotRequired[int]
+    space: NotRequired[Annotated[int, Field(description="The space the turn lies in. Default: it is looked up.")]]
+    turn: Annotated[str, Field(description="The id of the turn, as `learning.turn` of an agent's state says it.")]
+    attempt: NotRequired[Annotated[int, Field(description="How often it was tried, with this time. Default: 1.")]]
 
 
 class LearnOutput(TypedDict):
     """What became of it: how many turns were read, what was written, and whether the thread has more to read."""
 
-    learned: dict[str, Any]
+    learned: Annotated[
+        dict[str, Any], Field(description="How many turns were read, what was written, and whether more waits.")
+    ]
 
 
 class LearnState(LearnInput, LearnOutput, total=False):

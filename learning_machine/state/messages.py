@@ -109,6 +109,19 @@ def last_user_text(messages: Sequence[BaseMessage]) -> str:
     return next((text_of(message) for message in reversed(messages) if isinstance(message, HumanMessage)), "")
 
 
+def last_user_key(messages: Sequence[BaseMessage], session: str = "") -> str:
+    """The key of the last message that the user said, or `""`: what a turn is about."""
+    for position in range(len(messages) - 1, -1, -1):
+        if role_of(messages[position]) == "user":
+            return message_key(messages[position], position, session)
+    return ""
+
+
+def identity_of(key: str) -> str:
+    """Which message a key is of, whatever it says by now."""
+    return key.rpartition("~")[0]
+
+
 def last_answer(messages: Sequence[BaseMessage]) -> AIMessage | None:
     """The answer that ends the conversation: the last assistant message, if it is one that answers rather than calls."""
     for message in reversed(messages):

@@ -127,6 +127,8 @@ class UserProfile:
     schema: type = ProfileFields
     #: How many more observations there are than were read.
     hidden: int = 0
+    #: Fields whose value was taken back or has ended, and that nothing has been learned of since.
+    gone: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         spec = None if name.startswith("_") else fields_of(self.schema).get(name)
@@ -138,7 +140,9 @@ class UserProfile:
         return bool(self.items)
 
     @classmethod
-    def from_items(cls, user_id: str, items: tuple[Item, ...], schema: type, hidden: int = 0) -> UserProfile:
+    def from_items(
+        cls, user_id: str, items: tuple[Item, ...], schema: type, hidden: int = 0, gone: tuple[str, ...] = ()
+    ) -> UserProfile:
         specs = fields_of(schema)
         values: dict[str, Any] = {}
         for item in items:
@@ -154,4 +158,4 @@ class UserProfile:
             else:
                 values[item.name] = value
         observations = tuple(item.text for item in items if item.kind == "observation")
-        return cls(user_id, values, observations, items, schema, hidden)
+        return cls(user_id, values, observations, items, schema, hidden, gone)

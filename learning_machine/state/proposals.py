@@ -14,11 +14,14 @@ from typing import Any, Literal
 
 Risk = Literal["low", "medium", "high"]
 Action = Literal["approve", "edit", "reject"]
-#: The words user interfaces have for the three answers.
-_WORDS: dict[str, Action] = {
+#: What an answer means that decides nothing: the proposal goes on waiting.
+LEAVE: Literal["leave"] = "leave"
+#: The words user interfaces have for the three answers, and for none.
+_WORDS: dict[str, Action | Literal["leave"]] = {
     **dict.fromkeys(("approve", "approved", "accept", "accepted", "yes", "y", "ok"), "approve"),
     **dict.fromkeys(("edit", "edited"), "edit"),
-    **dict.fromkeys(("reject", "rejected", "ignore", "response", "respond", "no", "n", "deny"), "reject"),
+    **dict.fromkeys(("reject", "rejected", "response", "respond", "no", "n", "deny"), "reject"),
+    **dict.fromkeys(("ignore", "ignored", "skip", "later"), LEAVE),
 }
 
 
@@ -53,7 +56,9 @@ class Proposal:
     @property
     def description(self) -> str:
         """What, why, from which words, what it replaces, and who will see it; in Markdown."""
-        what = {"add": "Remember", "revise": "Change", "retire": "Forget"}.get(self.action, "Remember")
+        what = {"add": "Remember", "revise": "Change", "retire": "Forget", "challenge": "Believe", "keep": "Keep"}.get(
+            self.action, "Remember"
+        )
         subject = f" about **{plain(self.about)}**" if self.about else ""
         title = f"**{plain(self.name)}**: " if self.name else ""
         lines = [f"{what}{subject}: {title}{plain(self.text) or '(no longer holds)'}"]
@@ -125,6 +130,7 @@ def read_answer(answer: Any, proposals: Sequence[Proposal]) -> list[Verdict] | N
 
     Understood: `{"decisions": […]}`, a list, one decision, a word, and the inbox form `[{"type": "accept", "args": …}]`,
     which answers only the first of several. A decision that names another proposal than the one in its place does not fit.
+    Who ignores a proposal has not decided on it, so there is no verdict for it.
     """
     answer = loaded(answer) if isinstance(answer, str) else answer
     found = decisions_in(answer)
@@ -134,7 +140,9 @@ def read_answer(answer: Any, proposals: Sequence[Proposal]) -> list[Verdict] | N
     if not whole:
         return None
     verdicts = [read_decision(one, proposal) for one, proposal in zip(found, proposals, strict=False)]
-    return None if any(verdict is None for verdict in verdicts) else [verdict for verdict in verdicts if verdict]
+    if any(verdict is None for verdict in verdicts):
+        return None
+    return [verdict for verdict in verdicts if isinstance(verdict, Verdict)]
 
 
 def decisions_in(answer: Any) -> list[Any] | None:
@@ -162,12 +170,13 @@ def is_inbox(answer: Any) -> bool:
     )
 
 
-def read_decision(decision: Any, proposal: Proposal) -> Verdict | None:
+def read_decision(decision: Any, proposal: Proposal) -> Verdict | Literal["leave"] | None:
+    """The verdict on one proposal, that it is left undecided, or `None` for what does not fit it."""
     if isinstance(decision, str):
         action = _WORDS.get(decision.strip().lower())
-        return (
-            None if action in (None, "edit") else Verdict(handle=proposal.handle, action=action, shown=proposal.shown)
-        )
+        if action is None or action == "edit":
+            return None
+        return LEAVE if action == LEAVE else Verdict(handle=proposal.handle, action=action, shown=proposal.shown)
     if not isinstance(decision, Mapping):
         return None
     action = _WORDS.get(str(decision.get("type") or decision.get("action") or "").lower())
@@ -175,6 +184,8 @@ def read_decision(decision: Any, proposal: Proposal) -> Verdict | None:
     named = args.get("proposal") or decision.get("proposal")
     if action is None or (named is not None and str(named) != proposal.handle):
         return None
+    if action == LEAVE:
+        return LEAVE
     message = decision.get("message") or (decision.get("args") if isinstance(decision.get("args"), str) else "") or ""
     if action != "edit":
         return Verdict(handle=proposal.handle, action=action, message=str(message), shown=proposal.shown)

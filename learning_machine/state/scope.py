@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from learning_machine.state.modes import LearningMode, read_modes
+
 USER = "user"
 GLOBAL = "global"
 #: Longest id or group, in bytes of UTF-8: what an index surely holds.
@@ -34,6 +36,10 @@ class Scope(BaseModel):
     agent_id: str | None = Field(None, description="The agent speaking; recorded with what is learned.")
     timezone: str | None = Field(None, description="IANA name of the speaker's time zone, such as Europe/Lisbon.")
     learn: bool = Field(True, description="False: recall, but record and learn nothing from this turn.")
+    modes: dict[str, LearningMode] = Field(
+        default_factory=dict,
+        description='Stricter modes for this run, by learning type, as {"user_profile": "PROPOSE"}. A looser one changes nothing.',
+    )
 
     @field_validator("user_id", "session_id", "namespace", "agent_id", mode="after")
     @classmethod
@@ -51,6 +57,14 @@ class Scope(BaseModel):
     def _storable_groups(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(group for group in value if _checked(group))
 
+    @field_validator("modes", mode="before")
+    @classmethod
+    def _modes(cls, value: Any) -> Any:
+        return {_checked(store): mode for store, mode in read_modes(value).items()}
+
+    def __hash__(self) -> int:
+        return hash((self.user_id, self.session_id, self.groups, self.namespace))
+
     @property
     def extras(self) -> dict[str, Any]:
         """The keys that are not the scope's own."""
@@ -67,7 +81,16 @@ class Scope(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """What is set, as plain JSON for a job. An extra that is no data, such as a client, does not travel."""
-        return self.model_dump(mode="json", exclude_none=True, fallback=lambda _: None)
+        without = None if self.modes else {"modes"}
+        return self.model_dump(mode="json", exclude_none=True, exclude=without, fallback=lambda _: None)
+
+
+class ChoosingScope(Scope):
+    """A server's context: a scope, and in its own fields what else a run may choose. Those are no part of the scope."""
+
+    def choices(self) -> set[str]:
+        """The names of those fields."""
+        return set(type(self).model_fields) - set(Scope.model_fields)
 
 
 def _checked(id: str) -> str:

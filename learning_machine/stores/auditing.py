@@ -15,7 +15,7 @@ def verify(database: Database) -> dict[str, Any]:
     """Recompute all chains: `whole`, how many `changes` in how many `spaces`, and what does not hold.
 
     `breaks` are rows of a chain that are missing or altered; `strangers` are learnings and proposals that are not as the
-    chain says, with what is strange about each.
+    chain says, with what is strange about each; `erasures` are receipts that the record does not bear out, and the other way.
     """
     with database.transaction(Access(admin=True, timeout_ms=TIMEOUT_MS)) as transaction:
         size = transaction.one("audit.size") or {"changes": 0, "spaces": 0}
@@ -25,4 +25,6 @@ def verify(database: Database) -> dict[str, Any]:
             for query, letter in (("audit.strangers", LEARNING), ("audit.strange_proposals", PROPOSAL))
             for row in transaction.all(query)
         ]
-    return {"whole": not breaks and not strangers, **size, "breaks": breaks, "strangers": strangers}
+        faults = transaction.all("erase.faults")
+    whole = not breaks and not strangers and not faults
+    return {"whole": whole, **size, "breaks": breaks, "strangers": strangers, "erasures": faults}

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from learning_machine.errors import ConfigurationError
 from learning_machine.state.config import StoreConfig
+from learning_machine.state.entities import Period
 from learning_machine.state.handles import SAID, handle_of
 from learning_machine.state.scope import Scope
 from learning_machine.state.times import period_in, zone_of
@@ -27,6 +28,10 @@ class ConversationConfig(StoreConfig):
     """How much of earlier conversations a turn may recall."""
 
     max_results: int = Field(5, ge=1, le=50, description="messages recalled for one message at most")
+
+
+#: What of a config says anything about a store that learns nothing.
+_USED = {"max_results", "max_context_tokens"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,10 @@ class ConversationStore:
 
     def __init__(self, config: ConversationConfig | None = None, *, ledger: Any = None) -> None:
         self.config = config or ConversationConfig()
+        if idle := sorted(self.config.model_fields_set - _USED):
+            raise ConfigurationError(
+                f"The conversation has no {', '.join(idle)}: it recalls what was said, and learns nothing. Leave that out."
+            )
         self._ledger = ledger
 
     @property
@@ -94,6 +103,10 @@ class ConversationStore:
         if not standing.question:
             return []
         period = period_in(standing.question.text, standing.now, scope.timezone)
+        if standing.as_of is not None and standing.known_at is not None:
+            # What was said later was neither true nor known then.
+            ends = [time for time in (period.until, standing.as_of, standing.known_at) if time is not None]
+            period = Period(period.since, min(ends))
         return [("search.messages", search_params(MESSAGES, scope, standing, standing.question, period))]
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Conversation | None:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2s
 from typing import Any, Literal
 
@@ -28,6 +29,8 @@ class Incumbent:
     actor: str | None = None
     active: bool = False
     open: int | None = None
+    true_from: datetime | None = None
+    holds_from: datetime | None = None
 
     @classmethod
     def of(cls, rows: Sequence[dict[str, Any]]) -> Incumbent:
@@ -41,8 +44,10 @@ class Incumbent:
             standing["content_key"],
             standing["trust"],
             standing["actor"],
-            standing["status"] == "active",
+            standing["status"] != "retired",
             opened,
+            standing.get("true_from"),
+            standing.get("holds_from"),
         )
 
 
@@ -102,10 +107,21 @@ def says_the_same(one: str, other: str, meaning: float | None) -> bool:
         return True
     if telling(one) != telling(other) or _sides(one) != _sides(other) or _exchanged(one, other):
         return False
+    if _another(one, other):
+        return False
     common = min(covered(one, other), covered(other, one))
     if meaning is None or common == 1:
         return common >= NEARLY_ALL
     return any(common >= words and meaning >= near for words, near in _ENOUGH)
+
+
+def _another(one: str, other: str) -> bool:
+    """Whether all words are the same, in their order, but one: then they speak of different things, if in the same way."""
+    mine, yours = _words(one), _words(other)
+    if len(mine) != len(yours):
+        return False
+    apart = [(left, right) for left, right in zip(mine, yours, strict=True) if left != right]
+    return len(apart) == 1 and not covered(*apart[0])
 
 
 def covered(text: str, by: str) -> float:

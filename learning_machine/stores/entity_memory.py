@@ -29,6 +29,8 @@ from learning_machine.stores.entity_rows import (
     told,
 )
 from learning_machine.stores.fusing import fuse
+from learning_machine.stores.hindsight import MOST, entity_rows, standing_query
+from learning_machine.stores.hindsight import ranked as ranked_then
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.learned_knowledge import search_params
 from learning_machine.stores.ledger_store import LedgerStore, branch_query, plain_text, scope_in
@@ -38,6 +40,7 @@ from learning_machine.stores.rendering import line
 from learning_machine.stores.resolving import lookup_keys, mentions, name_key
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.tools import entity_tools
+from learning_machine.stores.uncertainty import doubt
 
 #: Rows of each kind shown of one thing at most.
 EACH = 20
@@ -62,6 +65,8 @@ class EntityMemoryStore(LedgerStore):
         if not standing.question:
             return []
         period = period_in(text, standing.now, scope.timezone)
+        if standing.as_of is not None:
+            return [standing_query(self.learning_type, None, scope, standing, MOST)]
         return [
             ("entities.named", self._named(scope, standing, mentions(text), period)),
             ("search.learnings", search_params(self.learning_type, scope, standing, standing.question, period)),
@@ -82,10 +87,16 @@ class EntityMemoryStore(LedgerStore):
         }
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> EntityMemory | None:
+        if standing.as_of is not None:
+            named, others = entity_rows(rows[0], mentions(standing.question.text), self.config.max_entities)
+            active = [row for row in others if row["status"] == "active"]
+            rows, scored = [named], ranked_then(active, standing.question, standing.weights)
+        else:
+            scored = fuse(rows[1], standing.weights)
         # A name alone tells nothing.
-        entities = tuple(entity for entity in entities_from(rows[0]) if entity.items or entity.aliases)
+        entities = tuple(entity for entity in entities_from(rows[0]) if entity.items or entity.aliases or entity.gone)
         known = {row["id"] for row in rows[0]}
-        ranked = [row for _, row in fuse(rows[1], standing.weights) if row["id"] not in known and row["kind"] != ENTITY]
+        ranked = [row for _, row in scored if row["id"] not in known and row["kind"] != ENTITY]
         found = tuple(Item.from_row(row) for row in ranked if answers_more(row, entities, standing.question))
         data = EntityMemory(entities, found[: self.config.max_results])
         return data if data else None
@@ -94,7 +105,7 @@ class EntityMemoryStore(LedgerStore):
         """The things named, with what is known of each; then what else fits, with whom it is about."""
         labels = Counter(entity.label for entity in data.entities)
         named = [text for entity in data.entities for text in entity_lines(entity, namespace=labels[entity.label] > 1)]
-        return [*named, *(line(told(item), handle=item.handle) for item in data.found)]
+        return [*named, *(line(told(item), handle=item.handle, note=doubt(item)) for item in data.found)]
 
     def order(self, data: Any, count: int) -> Sequence[int]:
         """Of every thing its first lines before of any its last, so that of two that are named both are told of."""

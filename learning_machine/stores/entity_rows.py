@@ -13,6 +13,7 @@ from learning_machine.state.items import Item
 from learning_machine.stores.naming import ENTITY
 from learning_machine.stores.rendering import inert, line, named
 from learning_machine.stores.resolving import folded, name_key
+from learning_machine.stores.uncertainty import NO_LONGER_KNOWN, doubt
 
 FACT, EVENT, RELATIONSHIP, PROPERTY, ALIAS = "fact", "event", "relationship", "property", "alias"
 _HIDDEN = {PROPERTY: "properties", FACT: "facts", RELATIONSHIP: "connections", EVENT: "events"}
@@ -41,8 +42,11 @@ def _keys(row: Mapping[str, Any]) -> list[str]:
 
 def entity_from(head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Entity:
     """One thing."""
+    gone = tuple(row["name"] for row in rows if row.get("status") == "retired" and row["kind"] == PROPERTY)
+    rows = [row for row in rows if row.get("status", "active") == "active"]
     items = {kind: [Item.from_row(row) for row in rows if row["kind"] == kind] for kind in _HIDDEN}
     totals = {kind: max((row["total"] for row in rows if row["kind"] == kind), default=0) for kind in _HIDDEN}
+    totals[PROPERTY] -= len(gone)
     return Entity(
         id=f"{head['space']}/{head['slot']}",
         name=head["name"],
@@ -59,7 +63,8 @@ def entity_from(head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> E
             if row["kind"] == RELATIONSHIP
         ),
         connections=tuple(items[RELATIONSHIP]),
-        hidden={_HIDDEN[kind]: totals[kind] - len(items[kind]) for kind in _HIDDEN if totals[kind] > len(items[kind])},
+        hidden={_HIDDEN[kind]: more for kind in _HIDDEN if (more := totals[kind] - len(items[kind])) > 0},
+        gone=gone,
     )
 
 
@@ -70,13 +75,15 @@ def entity_lines(entity: Entity, *, namespace: bool = False) -> list[str]:
     """A thing: who it is, then facts, connections, and events newest first. `namespace`: say whose knowledge it is."""
     also = f", also called {named(', '.join(entity.aliases))}" if entity.aliases else ""
     known_to = f", known to {named(whose(entity.namespace))}" if namespace else ""
-    facts = [line(item.text, name=item.name, handle=item.handle) for item in entity.facts]
-    connections = [line(str(one), handle=one.handle) for one in entity.relationships]
-    events = [line(dated(item), handle=item.handle) for item in entity.events]
+    facts = [line(item.text, name=item.name, handle=item.handle, note=doubt(item)) for item in entity.facts]
+    doubts = {item.handle: doubt(item) for item in entity.connections}
+    connections = [line(str(one), handle=one.handle, note=doubts.get(one.handle, "")) for one in entity.relationships]
+    events = [line(dated(item), handle=item.handle, note=doubt(item)) for item in entity.events]
+    gone = [line(NO_LONGER_KNOWN, name=name) for name in entity.gone]
     more = [f"- ({count} more {kind} not shown)" for kind, count in entity.hidden.items()]
     return [
         f"- {inert(named(entity.label))}{also}{known_to}:",
-        *(f"  {text}" for text in (*facts, *connections, *events, *more)),
+        *(f"  {text}" for text in (*facts, *gone, *connections, *events, *more)),
     ]
 
 

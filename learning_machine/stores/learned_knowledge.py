@@ -12,11 +12,13 @@ from learning_machine.state.items import Item
 from learning_machine.state.knowledge import Insight, Knowledge
 from learning_machine.state.scope import Scope
 from learning_machine.stores.fusing import fuse
+from learning_machine.stores.hindsight import MOST, ranked, standing_query
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.ledger_store import LedgerStore, plain_text
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.rendering import line, one_line
 from learning_machine.stores.tools import knowledge_tools
+from learning_machine.stores.uncertainty import doubt
 
 INSIGHT = "insight"
 #: How many of the best by words, and by meaning, are looked at.
@@ -38,19 +40,28 @@ class LearnedKnowledgeStore(LedgerStore):
     def queries(self, scope: Scope, standing: Standing) -> list[tuple[str, dict[str, Any]]]:
         if not standing.question:
             return []
+        if standing.as_of is not None:
+            return [standing_query(self.learning_type, None, scope, standing, MOST)]
         return [("search.learnings", search_params(self.learning_type, scope, standing, standing.question))]
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Knowledge | None:
-        ranked = fuse(rows[0], standing.weights)[: self.config.max_results]
-        items = tuple(Item.from_row(row) for _, row in ranked)
+        found = (
+            ranked([row for row in rows[0] if row["status"] == "active"], standing.question, standing.weights)
+            if standing.as_of is not None
+            else fuse(rows[0], standing.weights)
+        )[: self.config.max_results]
+        items = tuple(Item.from_row(row) for _, row in found)
         insights = tuple(
-            Insight.of(item, row["namespace"], score) for item, (score, row) in zip(items, ranked, strict=True)
+            Insight.of(item, row["namespace"], score) for item, (score, row) in zip(items, found, strict=True)
         )
         return Knowledge(insights, items) if items else None
 
     def lines(self, data: Any) -> list[str]:
         """Best first."""
-        return [line(shown(insight), name=insight.title, handle=insight.handle) for insight in data.insights]
+        return [
+            line(shown(insight), name=insight.title, handle=insight.handle, note=doubt(item))
+            for insight, item in zip(data.insights, data.items, strict=True)
+        ]
 
     def get_tools(self, **context: Any) -> list[Any]:
         return knowledge_tools(self, context)

@@ -13,15 +13,18 @@ from typing import Any
 
 import psycopg
 
-from learning_machine.errors import DatabaseUnavailable, WriteFailed
+from learning_machine.errors import DatabaseUnavailable, Erased, WriteFailed
 from learning_machine.state.changes import Change, Receipt, Refused
 from learning_machine.state.messages import map_text
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Database
+from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Database, Transaction
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.writing import Source, Writing
+from learning_machine.telemetry import count_changes, fields, step
 
 log = logging.getLogger(__name__)
+
+Guard = Callable[[Transaction], None]
 
 
 class Ledger:
@@ -39,25 +42,41 @@ class Ledger:
         except (WriteFailed, DatabaseUnavailable) as error:
             return [Receipt(status="failed", store=change.store, reason=str(error)) for change in changes]
 
-    def write_all(self, changes: Sequence[Change | Refused], *, scope: Scope, source: Source) -> list[Receipt]:
-        """Like `write`, but a failure raises `WriteFailed`, so that a job can try the whole batch again."""
+    @step("write")
+    def write_all(
+        self, changes: Sequence[Change | Refused], *, scope: Scope, source: Source, guard: Guard = lambda _: None
+    ) -> list[Receipt]:
+        """Like `write`, but a failure raises `WriteFailed`, so that a job can try the whole batch again.
+
+        `guard` looks first, in the same transaction, and raises if nothing may be written.
+        """
         try:
-            return self._write(changes, scope, source)
+            return self._write(changes, scope, source, guard)
         except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
             # The locks make this rare; what is left is settled by doing it once more with what the others wrote.
-            return self._second_try(changes, scope, source)
+            return self._second_try(changes, scope, source, guard)
+        except psycopg.errors.ForeignKeyViolation as error:
+            # A space or a turn that everything written here needs has gone: erasure took it.
+            raise Erased() from error
         except psycopg.Error as error:
             raise failed(error) from error
 
-    def _second_try(self, changes: Sequence[Change | Refused], scope: Scope, source: Source) -> list[Receipt]:
+    def _second_try(
+        self, changes: Sequence[Change | Refused], scope: Scope, source: Source, guard: Guard
+    ) -> list[Receipt]:
         try:
-            return self._write(changes, scope, source)
+            return self._write(changes, scope, source, guard)
+        except psycopg.errors.ForeignKeyViolation as error:
+            raise Erased() from error
         except psycopg.Error as error:
             raise failed(error) from error
 
-    def _write(self, changes: Sequence[Change | Refused], scope: Scope, source: Source) -> list[Receipt]:
+    def _write(self, changes: Sequence[Change | Refused], scope: Scope, source: Source, guard: Guard) -> list[Receipt]:
         with self.database.transaction(access_of(scope, timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
-            return Writing(transaction, scope, source).run([self._redacted(change, scope) for change in changes])
+            guard(transaction)
+            receipts = Writing(transaction, scope, source).run([self._redacted(change, scope) for change in changes])
+        count_changes(receipts)
+        return receipts
 
     def _redacted(self, change: Change | Refused, scope: Scope) -> Change | Refused:
         """The change with secrets taken out of everything that would be stored. The scope's own ids are not text."""
@@ -75,7 +94,10 @@ class Ledger:
 
 def failed(error: psycopg.Error) -> WriteFailed:
     """What went wrong by its SQLSTATE. Postgres' own text could hold what a person said, so it is left out."""
-    log.warning("a write to the ledger failed: %s (%s)", type(error).__name__, error.sqlstate)
+    kind = type(error).__name__
+    log.warning(
+        "a write to the ledger failed: %s (%s)", kind, error.sqlstate, extra=fields(error=kind, sqlstate=error.sqlstate)
+    )
     return WriteFailed(
         f"The ledger could not be written ({type(error).__name__}), so nothing was saved. It is safe to try again."
     )

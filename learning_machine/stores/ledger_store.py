@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from learning_machine.errors import ConfigurationError
@@ -15,6 +16,8 @@ from learning_machine.state.extraction import ExtractedChange
 from learning_machine.state.items import Item, Items
 from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import USER, Scope
+from learning_machine.state.times import said_when
+from learning_machine.stores.hindsight import standing_query
 from learning_machine.stores.indexing import Question, Vectors
 from learning_machine.stores.ledger import Ledger
 from learning_machine.stores.proposing import edited
@@ -22,6 +25,7 @@ from learning_machine.stores.protocol import Standing
 from learning_machine.stores.rendering import block, fit, line
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.tools import BY_TOOLS, item_tools
+from learning_machine.stores.uncertainty import doubt
 
 #: `extract(stores, messages, scope)`: the machine's one extraction call, for these stores alone.
 Extract = Callable[[list[Any], list[Any], Scope], Any]
@@ -40,6 +44,10 @@ class LedgerStore:
     #: Whether its learnings are compared by meaning when they are written, and recalled by question rather than all.
     merges: ClassVar[bool] = False
     by_question: ClassVar[bool] = False
+    #: Whether what it learns holds from a day and until a day, where they are said.
+    dated: ClassVar[bool] = True
+    #: Whether it says of a slot that its value is no longer known.
+    tells_gone: ClassVar[bool] = False
     #: Whether what the agent was shown and repeats is kept from being learned again.
     guarded: ClassVar[bool] = True
     config_type: ClassVar[type[StoreConfig]] = StoreConfig
@@ -113,7 +121,7 @@ class LedgerStore:
 
     def build_context(self, data: Any) -> str:
         """The block the agent reads. When not all of it fits, what matters most is kept, in its place on the page."""
-        if not data:
+        if data is None:
             return ""
         lines = self.lines(data)
         order = list(self.order(data, len(lines)))
@@ -130,6 +138,8 @@ class LedgerStore:
     def queries(self, scope: Scope, standing: Standing) -> list[tuple[str, dict[str, Any]]]:
         if getattr(scope, self.needs) is None:
             return []
+        if standing.as_of is not None:
+            return [standing_query(self.learning_type, self.subject(scope), scope, standing, MAX_ROWS)]
         return [
             (
                 "recall.current",
@@ -145,8 +155,11 @@ class LedgerStore:
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Any | None:
         found = rows[0] if rows else []
-        items = sorted(map(Item.from_row, found), key=lambda item: item.id)
-        return self.data(Items.of(items, found[0]["total"] - len(found)), scope) if items else None
+        items = sorted((Item.from_row(row) for row in found if row["status"] == "active"), key=lambda item: item.id)
+        gone = [row["name"] for row in found if row["status"] == "retired" and row["name"]]
+        if not items and not (gone and self.tells_gone):
+            return None
+        return self.data(Items.of(items, found[0]["total"] - len(found), dict.fromkeys(gone)), scope)
 
     def subject(self, scope: Scope) -> str:
         """What the rows are about: nothing beyond the user whose space they lie in."""
@@ -158,17 +171,20 @@ class LedgerStore:
 
     def lines(self, data: Any) -> list[str]:
         """One line an item, oldest first, so that what stands stays where it is while more comes."""
-        return [line(item.text, name=item.name, handle=item.handle) for item in self.known(data)]
+        return [line(item.text, name=item.name, handle=item.handle, note=doubt(item)) for item in self.known(data)]
 
     def order(self, data: Any, count: int) -> Sequence[int]:
-        """The places of the lines, what matters most first: what has a name, the best supported, the newest.
+        """The places of the lines, what matters most first: what has a name, the best supported, the strongest, the newest.
 
         What was recalled for a question comes best first already.
         """
         items = self.known(data)
         if self.by_question or len(items) != count:
             return range(count)
-        return sorted(range(count), key=lambda at: (not items[at].name, -items[at].trust, -items[at].id))
+        return sorted(
+            range(count),
+            key=lambda at: (not items[at].name, -items[at].trust, -round(items[at].strength, 2), -items[at].id),
+        )
 
     # --- extracting ---------------------------------------------------------------------------------------------------
 
@@ -199,7 +215,10 @@ class LedgerStore:
         found: list[Change | Refused] = []
         for one in extracted:
             item = by_handle.get((one.handle or "").strip("[] ").lower())
-            found.extend(self._read_change(one, item, scope, data))
+            found.extend(
+                dated(change, one, scope) if self.dated else change
+                for change in self._read_change(one, item, scope, data)
+            )
         return found
 
     def _read_change(self, one: ExtractedChange, item: Item | None, scope: Scope, data: Any) -> list[Change | Refused]:
@@ -236,6 +255,17 @@ class LedgerStore:
         if not text:
             return [Retire(store=self.learning_type, handle=item.handle, quote=one.quote)]
         return [Revise(store=self.learning_type, handle=item.handle, text=text, value=one.value, quote=one.quote)]
+
+
+def dated(change: Change | Refused, one: ExtractedChange, scope: Scope) -> Change | Refused:
+    """The change with the days that were said. What happened on a day does not cease on another."""
+    if isinstance(change, Refused):
+        return change
+    since, until = said_when(one.when, scope.timezone), said_when(one.until, scope.timezone)
+    if isinstance(change, Retire):
+        return replace(change, since=change.since or until or since)
+    ends = None if getattr(change, "kind", "") == "event" else until
+    return replace(change, since=change.since or since, until=change.until or ends)
 
 
 def decided_by_somebody(config: StoreConfig) -> StoreConfig:

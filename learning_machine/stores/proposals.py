@@ -17,6 +17,7 @@ from learning_machine.state.handles import PROPOSAL, handle_of, id_of
 from learning_machine.state.messages import clean_text
 from learning_machine.state.proposals import Proposal, Verdict
 from learning_machine.state.scope import Scope
+from learning_machine.stores import settling
 from learning_machine.stores.indexing import Vectors
 from learning_machine.stores.ledger import failed
 from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
@@ -71,13 +72,18 @@ class ProposalQueue:
         limit: int = 1_000,
         **scope: Any,
     ) -> Proposals:
-        """What waits, oldest first. With a scope: what that person may see; without: all, as the application itself sees it."""
-        return [
-            proposal_of(row)
-            for row in self._rows(
-                Scope(**scope) if scope else None, status=status, store=store, risk=risk, session=session, limit=limit
-            )
-        ]
+        """What waits, oldest first. With a scope: what that person may see; without: all, as the application itself sees it.
+
+        Behind the proposals stands what else a person should settle: challenges, and shared knowledge whose conversation
+        went another way (`mode` is `challenge` or `flag`).
+        """
+        where = Scope(**scope) if scope else None
+        rows = self._rows(where, status=status, store=store, risk=risk, session=session, limit=limit)
+        found = [proposal_of(row) for row in rows]
+        if status in ("pending", None) and session is None:
+            others = settling.waiting(self.database, where, store=store, limit=limit)
+            found += [one for row in others if risk in (None, (one := settling.proposal_of(row)).risk)]
+        return found[:limit]
 
     def decidable(self, scope: Scope, session: str, since: datetime | None = None) -> Proposals:
         """What waits from this thread that the person speaking may decide, oldest first; and what was decided `since`,
@@ -89,11 +95,24 @@ class ProposalQueue:
         ]
         return [proposal_of(row) for row in rows if self.refusal(scope.user_id, row) is None]
 
-    def named(self, handles: Handles, viewer: str | None) -> Proposals:
-        """These proposals in this order, whatever has become of them, as this person may see them."""
+    def named(self, handles: Handles, scope: Scope) -> Proposals:
+        """These proposals of this thread in this order, whatever has become of them, as this person may see them.
+
+        Of this thread only: the handles come from its state, which a server's client may write.
+        """
         numbers = [number for handle in handles if (number := id_of(handle, PROPOSAL)) is not None]
-        rows = {row["id"]: row for row in self._rows(None, ids=numbers, viewer=viewer)} if numbers else {}
+        session = scope.session_id
+        found = (
+            self._rows(self.eyes(scope), ids=numbers, viewer=scope.user_id, session=session)
+            if numbers and session
+            else []
+        )
+        rows = {row["id"]: row for row in found}
         return [proposal_of(rows[number]) for number in numbers if number in rows]
+
+    def eyes(self, scope: Scope) -> Scope | None:
+        """With whose eyes to look for what a handle names: the application's, or else those of who asks."""
+        return None if self.database.sees_all else scope
 
     def refusal(self, by: str | None, row: Mapping[str, Any]) -> str | None:
         return may_decide(by, row, self.reviewers, row["store"] in self.four_eyes)
@@ -117,7 +136,9 @@ class ProposalQueue:
             else access_of(scope, timeout_ms=WRITE_TIMEOUT_MS)
         )
         with self.database.transaction(access) as transaction:
-            transaction.run("proposals.expire")
+            if overdue := [row["space"] for row in transaction.all("proposals.overdue")]:
+                transaction.all("audit.lock", {"spaces": overdue})
+                transaction.run("proposals.expire", {"spaces": overdue})
             return transaction.all(
                 "proposals.list",
                 {
@@ -134,28 +155,45 @@ class ProposalQueue:
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
-    def approve(self, *handles: str, by: str | None) -> Receipts:
-        """Store what these proposals say, one receipt each."""
-        return [self.decide(Verdict(handle=handle, action="approve"), by=by) for handle in handles]
+    def approve(self, *handles: str, by: str | None, **scope: Any) -> Receipts:
+        """Store what these proposals say, one receipt each.
 
-    def edit(self, handle: str, *, text: str | None = None, name: str | None = None, by: str | None) -> Receipt:
+        A scope such as `groups=` says where to look for them. It is only needed where the connection does not see all.
+        """
+        eyes = self._eyes_of(by, scope)
+        return [self.decide(Verdict(handle=handle, action="approve"), by=by, scope=eyes) for handle in handles]
+
+    def edit(
+        self, handle: str, *, text: str | None = None, name: str | None = None, by: str | None, **scope: Any
+    ) -> Receipt:
         """Store what the proposal says in other words."""
-        return self.decide(Verdict(handle=handle, action="edit", text=text, name=name), by=by)
+        verdict = Verdict(handle=handle, action="edit", text=text, name=name)
+        return self.decide(verdict, by=by, scope=self._eyes_of(by, scope))
 
-    def reject(self, *handles: str, by: str | None, reason: str = "") -> Receipts:
+    def reject(self, *handles: str, by: str | None, reason: str = "", **scope: Any) -> Receipts:
         """Store nothing of these, and do not propose them again unless the user states them anew."""
-        return [self.decide(Verdict(handle=handle, action="reject", message=reason), by=by) for handle in handles]
+        eyes = self._eyes_of(by, scope)
+        verdicts = [Verdict(handle=handle, action="reject", message=reason) for handle in handles]
+        return [self.decide(verdict, by=by, scope=eyes) for verdict in verdicts]
+
+    def _eyes_of(self, by: str | None, scope: Mapping[str, Any]) -> Scope | None:
+        return Scope(**scope) if scope else self.eyes(Scope(user_id=by or None))
 
     def decide(self, verdict: Verdict, *, by: str | None, scope: Scope | None = None) -> Receipt:
         """One decision by one identity. The first one counts; whoever comes later is told so.
 
-        Raises `ProposalNotFound` and `NotAllowed`. `scope`: whose eyes to find it with; without, the application's.
+        Raises `ProposalNotFound` and `NotAllowed`. `scope`: where to look for it, as who decides; without, everywhere.
         """
         number = id_of(verdict.handle, PROPOSAL)
+        if number is None and id_of(verdict.handle) is not None:
+            return self._settle(verdict, by, scope)
+        # Whoever looks as somebody else would not see that it is about themselves.
+        scope = scope and scope.model_copy(update={"user_id": by or None})
         rows = self._rows(scope, ids=[number]) if number is not None else []
         if not rows:
             raise ProposalNotFound(
-                f"There is no proposal {verdict.handle!r} here. List them with machine.proposals.list()."
+                f"There is no proposal {verdict.handle!r} {'here' if scope is None else 'in this scope'}. "
+                "List them with machine.proposals.list()."
             )
         reason = self.refusal(by, rows[0])
         if reason is not None:
@@ -170,6 +208,23 @@ class ProposalQueue:
         words: dict[str, Any] = {name: self._cleaned(getattr(verdict, name)) for name in ("text", "name", "message")}
         try:
             return self._decide(rows[0], replace(verdict, **words), by)
+        except psycopg.Error as error:
+            raise failed(error) from error
+
+    def _settle(self, verdict: Verdict, by: str | None, scope: Scope | None) -> Receipt:
+        """Settle a challenge or a flag: approving lets the challenge win, or keeps what is flagged."""
+        rows = settling.waiting(self.database, scope, id=id_of(verdict.handle))
+        if not rows:
+            raise ProposalNotFound(f"Nothing waits as {verdict.handle!r} here. List it with machine.proposals.list().")
+        reason = settling.may_settle(by, rows[0], self.reviewers, verdict.action)
+        if reason is not None:
+            raise NotAllowed(f"{by!r} may not settle {verdict.handle}: {reason}.")
+        reviewed = accepts(self.reviewers, by, rows[0]["namespace"])
+        clean = replace(verdict, text=self._cleaned(verdict.text))
+        try:
+            return settling.Settling(
+                self.database, rows[0], self.machine, reviewed=reviewed, vectors=self._vectors
+            ).settle(clean, by)
         except psycopg.Error as error:
             raise failed(error) from error
 

@@ -50,12 +50,12 @@ class Proposing:
         self.transaction, self.scope, self.own, self.machine = transaction, scope, own, machine
 
     def lock(self, places: Sequence[tuple[int, Change]]) -> None:
-        """Two who propose the same take turns. Taken before all other locks, by everybody."""
+        """Two who propose the same take turns. Taken before all other locks but the chains' of these spaces, by everybody."""
         keys = {lock_key(space, change.store, "proposal", place_of(change)) for space, change in places}
         if keys:
             self.transaction.all("ledger.lock", {"keys": sorted(keys)})
             # What has had its time is no twin of anything.
-            self.transaction.run("proposals.expire")
+            self.transaction.run("proposals.expire", {"spaces": [space for space, _ in places]})
 
     def propose(
         self, change: Change, space: int, mode: LearningMode, quote: Quote | None, origin: Origin, source: Any

@@ -51,7 +51,8 @@ class Standing:
     """Where a conversation stands: what is in front of the agent, and whether its thread's state is kept.
 
     `here`: keys of the messages and settled answers. `rooted`: an empty `here` means the thread's beginning.
-    `question`: what the last message asks of search; empty for small talk.
+    `question`: what the last message asks of search; empty for small talk. `as_of` and `known_at`, both or neither: what was
+    true then, as it was known then, instead of what holds now.
     """
 
     machine: str = ""
@@ -60,6 +61,8 @@ class Standing:
     question: Question = Question()
     weights: Weights = Weights()
     now: datetime | None = None
+    as_of: datetime | None = None
+    known_at: datetime | None = None
 
 
 @runtime_checkable

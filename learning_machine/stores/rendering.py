@@ -39,11 +39,15 @@ def _visible(character: str) -> bool:
     return character in "\u200c\u200d" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
 
 
-def line(text: str, *, name: str = "", handle: str = "") -> str:
-    """One entry: `- name: text [handle]`."""
+def line(text: str, *, name: str = "", handle: str = "", note: str = "") -> str:
+    """One entry: `- name: text note [handle]`."""
     head = f"{named(name)}: " if name else ""
     tail = f" [{handle}]" if handle else ""
-    return f"- {inert(f'{head}{truncate(one_line(text), MAX_VALUE_TOKENS)}')}{tail}"
+    return f"- {inert(f'{head}{truncate(one_line(text), MAX_VALUE_TOKENS)}{_noted(note)}')}{tail}"
+
+
+def _noted(note: str) -> str:
+    return f" {one_line(note)}" if note else ""
 
 
 def named(name: str) -> str:

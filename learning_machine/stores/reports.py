@@ -58,3 +58,9 @@ def as_shown(row: Mapping[str, Any]) -> dict[str, Any]:
     shown["superseded_by"] = handle_of(row["superseded_by"]) if row["superseded_by"] else None
     shown["abandoned"] = row["abandoned_at"] is not None
     return shown
+
+
+def as_standing(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a look back in the same form: it stood then, whatever has become of it."""
+    fate = {"quotes": None, "known_to": None, "superseded_by": None, "abandoned_at": None}
+    return {**as_shown({**row, **fate}), "certain": not row["stale"]}

@@ -14,6 +14,7 @@ from learning_machine.state.session import SessionContext
 from learning_machine.stores.ledger_store import LedgerStore, plain_text
 from learning_machine.stores.rendering import line
 from learning_machine.stores.tools import BY_TOOLS, session_tools
+from learning_machine.stores.uncertainty import doubt
 
 SINGLE = ("summary", "goal", "progress")
 STEP = "step"
@@ -28,6 +29,7 @@ class SessionContextStore(LedgerStore):
     needs: ClassVar[str] = "session_id"
     # It is the machine's own note, brought up to date from itself.
     guarded: ClassVar[bool] = False
+    dated: ClassVar[bool] = False
     config_type: ClassVar[type[StoreConfig]] = SessionContextConfig
     config: SessionContextConfig
 
@@ -45,7 +47,7 @@ class SessionContextStore(LedgerStore):
         return {"planning": "\n" + load("session_planning") if self.config.enable_planning else ""}
 
     def lines(self, data: Any) -> list[str]:
-        return [line(item.text, name=_label(item), handle=item.handle) for item in self.known(data)]
+        return [line(item.text, name=_label(item), handle=item.handle, note=doubt(item)) for item in self.known(data)]
 
     # --- items to changes ---------------------------------------------------------------------------------------------
     # What a session is about is the machine's own note of it, so no quote makes it the user's word.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from learning_machine.state.modes import LearningMode
+from learning_machine.state.modes import LearningMode, stricter
 from learning_machine.state.scope import GLOBAL, USER, Scope
 from learning_machine.stores.postgres.database import Access, Space
 
@@ -36,6 +36,7 @@ def modes_of(stores: Iterable[Any], scope: Scope) -> dict[str, LearningMode]:
     """Who decides on what each store writes for this scope.
 
     A scope that shares what its store would keep private has somebody decide, unless the store's mode was said outright.
+    What the scope asks for makes a mode stricter, and never looser.
     """
     places = namespaces_of(stores := list(stores), scope)
     found = {}
@@ -43,9 +44,9 @@ def modes_of(stores: Iterable[Any], scope: Scope) -> dict[str, LearningMode]:
         mode = getattr(store, "mode", LearningMode.BACKGROUND)
         said = "mode" in getattr(getattr(store, "config", None), "model_fields_set", ())
         shares = places[store.learning_type] not in (USER, store.namespace)
-        found[store.learning_type] = (
-            LearningMode.PROPOSE if shares and not said and mode is LearningMode.BACKGROUND else mode
-        )
+        if shares and not said and mode is LearningMode.BACKGROUND:
+            mode = LearningMode.PROPOSE
+        found[store.learning_type] = stricter(mode, scope.modes.get(store.learning_type))
     return found
 
 

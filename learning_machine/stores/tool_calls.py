@@ -15,7 +15,7 @@ from langgraph.prebuilt import ToolRuntime
 
 from learning_machine.errors import LearningMachineError
 from learning_machine.state.changes import Change, Receipt, Refused
-from learning_machine.state.identity import scope_of
+from learning_machine.state.identity import is_kept, scope_of
 from learning_machine.state.loop import union
 from learning_machine.state.messages import Said, keys_of, message_key, spoken
 from learning_machine.state.scope import Scope
@@ -139,11 +139,13 @@ def _with_signature(run: Callable[..., str], function: Callable[..., str], more:
 
 def place_in(runtime: ToolRuntime[Any, Any]) -> Place:
     scope = scope_of(runtime, runtime.config)
-    messages = runtime.state.get("messages", []) if isinstance(runtime.state, dict) else []
+    state = runtime.state if isinstance(runtime.state, dict) else {}
+    messages = state.get("messages", [])
     session = scope.session_id or ""
     calling = message_key(messages[-1], len(messages) - 1, session) if messages else None
-    # Inside the loop the agent is also told which answers came before those it sees.
-    loop = (runtime.state.get("learning_context") or {}) if isinstance(runtime.state, dict) else {}
-    here = union(loop.get("turns"), keys_of(messages, session))
-    standing = Standing(here=tuple(here), rooted=bool(loop.get("rooted")))
+    # Inside the loop the agent is also told which answers came before those it sees; beside it they lie in its own state.
+    loop = state.get("learning_context") or {}
+    beside = [key for name, keys in state.items() if name.startswith("learning_turns") for key in keys or ()]
+    here = union(union(loop.get("turns"), beside), keys_of(messages, session))
+    standing = Standing(here=tuple(here), rooted=bool(loop.get("rooted")) or is_kept(runtime.config))
     return scope, spoken(messages, session), standing, calling

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2s
@@ -21,6 +22,8 @@ from learning_machine.stores.indexing import MESSAGES, Vectors, index
 from learning_machine.stores.ledger import failed
 from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Space, Transaction
 from learning_machine.stores.spaces import access_of, own_space
+from learning_machine.stores.tombstones import tombstone_owner
+from learning_machine.telemetry import step
 
 KeepMessages = Literal["forever", "until_learned"] | int
 #: How long recording may take before the reply goes out without it, in milliseconds.
@@ -90,6 +93,7 @@ class Turns:
 
     # --- recording ----------------------------------------------------------------------------------------------------
 
+    @step("record")
     def record(self, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None = None) -> tuple[int, UUID] | None:
         """Record a turn and queue its reading, both or neither: its space and id.
 
@@ -122,7 +126,16 @@ class Turns:
         place = {"space": space, "machine": self.machine, "session": turn.session}
         parent = self._find_place(transaction, place, turn)
         known = {
-            row["key"] for row in transaction.all("turns.recorded", {**place, "keys": [one.key for one in turn.said]})
+            row["key"]
+            for row in transaction.all(
+                "turns.recorded",
+                {
+                    **place,
+                    "keys": [one.key for one in turn.said],
+                    "speaker": tombstone_owner(scope),
+                    "started": turn.started,
+                },
+            )
         }
         fresh = [one for one in turn.said if one.key not in known]
         id = turn_id(self.machine, turn.session, turn.answer)
@@ -156,7 +169,10 @@ class Turns:
             transaction.run("turns.unmark_learnings", {**place, "line": list(turn.keys)})
             return found.get("newest")
         row = transaction.one("turns.leave_behind", {**place, "head": found["head"]})
-        transaction.run("turns.mark_learnings", {**place, "line": [*(row or {}).get("line", ()), *here]})
+        line = [*(row or {}).get("line", ()), *here]
+        transaction.run("turns.mark_learnings", {**place, "line": line})
+        # What it taught others is theirs by now: somebody looks at it again.
+        transaction.all("truth.flag_roots", {**place, "line": line})
         parent: UUID | None = found["head"]
         return parent
 
@@ -209,6 +225,12 @@ class Turns:
         with self.database.transaction(Access(spaces=(space,))) as transaction:
             return transaction.one("turns.scope", {"space": space, "turn": turn})
 
+    def space_of(self, turn: UUID) -> int | None:
+        """Where a turn lies, by its id alone; only for who may look everywhere."""
+        with self.database.transaction(Access(admin=self.database.sees_all)) as transaction:
+            row = transaction.one("turns.space_of", {"turn": turn, "machine": self.machine})
+        return int(row["space"]) if row else None
+
     def unread(self, space: int, session: str, limit: int = MAX_TURNS) -> list[UnreadTurn]:
         """The next turns to read together: the oldest unread one and those that follow on its branch."""
         with self.database.transaction(Access(spaces=(space,))) as transaction:
@@ -242,6 +264,23 @@ class Turns:
                 transaction.all("proposals.of_turn", {"turn": turn}),
             )
 
+    def count(self, scope: Scope) -> int:
+        """How many turns of a conversation are recorded."""
+        with self.database.transaction(access_of(scope)) as transaction:
+            row = transaction.one("turns.count", {"machine": self.machine, "session": scope.session_id or ""})
+        return int(row["turns"]) if row else 0
+
+    def unread_threads(self, scope: Scope) -> list[tuple[int, UUID, str]]:
+        """Of each of a person's threads that hold something unread: the space, one such turn, and the session."""
+        with self.database.transaction(access_of(scope)) as transaction:
+            rows = transaction.all("turns.unread_threads", {"machine": self.machine})
+        return [(row["space"], row["id"], row["session"]) for row in rows]
+
+    def queue(self, scope: Scope, enqueue: Enqueue, space: int, turn: UUID, lock: str) -> None:
+        """Queue the reading of a recorded turn."""
+        with self.database.transaction(access_of(scope, timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
+            enqueue(transaction, space, turn, lock)
+
     # --- searching ----------------------------------------------------------------------------------------------------
 
     def index(self, space: int, texts: Mapping[tuple[UUID, str], str], vectors: Vectors) -> None:
@@ -266,24 +305,20 @@ class Turns:
             transaction.run("turns.drop_expired")
 
     def drop_expired(self) -> None:
-        """Delete the words whose time is over, whoever said them."""
+        """Delete the words whose time is over, whoever said them. Where not every space is seen, reading a thread does it."""
+        if not self.database.sees_all:
+            return
         with self.database.transaction(Access(admin=True, timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
             transaction.run("turns.drop_expired")
 
-    def note_failure(self, space: int, turn: UUID, attempt: int, error: str, *, parked: bool) -> None:
-        """Keep why reading a turn failed."""
-        with self.database.transaction(Access(spaces=(space,))) as transaction:
-            transaction.run(
-                "turns.add_error",
-                {
-                    "space": space,
-                    "machine": self.machine,
-                    "turn": turn,
-                    "attempt": attempt,
-                    "error": error,
-                    "parked": parked,
-                },
-            )
+    def note_failure(
+        self, space: int, turn: UUID, attempt: int, error: str, *, parked: bool, within: Transaction | None = None
+    ) -> None:
+        """Keep why reading a turn failed; `within` a transaction that is open already, or in one of its own."""
+        row = {"space": space, "machine": self.machine, "turn": turn, "attempt": attempt}
+        with ExitStack() as opened:
+            transaction = within or opened.enter_context(self.database.transaction(Access(spaces=(space,))))
+            transaction.run("turns.add_error", {**row, "error": error, "parked": parked})
 
 
 def one_branch(turns: Sequence[UnreadTurn]) -> list[UnreadTurn]:

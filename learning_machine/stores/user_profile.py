@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -12,7 +13,9 @@ from learning_machine.state.items import Item
 from learning_machine.state.profile import FieldSpec, UserProfile, fields_of
 from learning_machine.state.scope import Scope
 from learning_machine.stores.ledger_store import LedgerStore, plain_text
+from learning_machine.stores.rendering import line
 from learning_machine.stores.tools import BY_TOOLS, profile_tools
+from learning_machine.stores.uncertainty import NO_LONGER_KNOWN
 
 FIELD, OBSERVATION = "field", "observation"
 
@@ -21,6 +24,7 @@ class UserProfileStore(LedgerStore):
     """Typed fields in the schema of your choice, and free observations. Always private to the user."""
 
     learning_type: ClassVar[str] = "user_profile"
+    tells_gone: ClassVar[bool] = True
     config_type: ClassVar[type[StoreConfig]] = UserProfileConfig
     config: UserProfileConfig
 
@@ -35,7 +39,17 @@ class UserProfileStore(LedgerStore):
             key=lambda item: (order.get(item.name, len(order)) if item.kind == FIELD else len(order) + 1, item.id),
         )
         hidden = getattr(items, "hidden", 0)
-        return UserProfile.from_items(scope.user_id or "", tuple(ordered), self.config.schema_, hidden)
+        gone = [name for name in getattr(items, "gone", ()) if name in self.fields]
+        return UserProfile.from_items(scope.user_id or "", tuple(ordered), self.config.schema_, hidden, tuple(gone))
+
+    def lines(self, data: Any) -> list[str]:
+        """What is known, then the fields that were known and no longer are."""
+        gone = sorted(data.gone, key=list(self.fields).index)
+        return [*super().lines(data), *(line(NO_LONGER_KNOWN, name=name) for name in gone)]
+
+    def order(self, data: Any, count: int) -> Sequence[int]:
+        known = len(self.known(data))
+        return [*super().order(data, known), *range(known, count)]
 
     def get_tools(self, **context: Any) -> list[Any]:
         return profile_tools(self, context) if self.mode in BY_TOOLS else []

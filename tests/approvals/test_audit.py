@@ -32,6 +32,9 @@ def kept(proposing: Callable[..., LearningMachine]) -> LearningMachine:
     found.proposals.approve("p1", by="carol")
     found.proposals.reject("p2", by="alice", reason="not on Mondays")
     found.proposals.edit("p3", text="Name branches after issues.", by="carol")
+    found.process(
+        [HumanMessage("rule: Wait for it."), AIMessage("ok")], user_id="alice", session_id="s3", groups=GROUPS
+    )
     return found
 
 
@@ -49,14 +52,15 @@ def test_the_record_tells_who_when_and_what(kept: LearningMachine, sql: Any) -> 
         (2, "rejected", "alice"),
         (3, "approved", "carol"),
     ]
-    assert [one[:2] for one in told if one[1] == "propose"] == [(1, "propose"), (2, "propose"), (3, "propose")]
-    assert rows[-1]["before"]["text"] == "Name branches after tickets."
-    assert rows[-1]["after"]["text"] == "Name branches after issues."
-    assert rows[-1]["learning"] is not None
+    assert [one[:2] for one in told if one[1] == "propose"] == [(number, "propose") for number in (1, 2, 3, 4)]
+    edited = next(row for row in rows if row["action"] == "approved" and row["proposal"] == 3)
+    assert edited["before"]["text"] == "Name branches after tickets."
+    assert edited["after"]["text"] == "Name branches after issues."
+    assert edited["learning"] is not None
     rejected = next(row for row in rows if row["action"] == "rejected")
     assert (rejected["learning"], rejected["after"]["message"]) == (None, "not on Mondays")
     assert all(row["at"] is not None for row in rows)
-    assert kept.verify_audit() == {"whole": True, "changes": 11, "spaces": 2, "breaks": [], "strangers": []}
+    assert kept.verify_audit() == {"whole": True, "changes": 13, "spaces": 2, "breaks": [], "strangers": []}
 
 
 @pytest.mark.parametrize("statement", ["update change set actor = 'eve'", "delete from change", "truncate change"])
@@ -83,6 +87,8 @@ TAMPERING = {
     "reorder": "update change set place = case place when 1 then 102 else 101 end where place in (1, 2); "
     "update change set place = place - 100 where place > 100",
     "insert a decision": "update proposal set status = 'approved', decided_by = 'carol', decided_at = now() where id = 2",
+    "let one expire": "update proposal set status = 'expired', decided_at = now() where id = 4",
+    "let a rejected one wait again": "update proposal set status = 'pending', decided_at = null, decided_by = null where id = 2",
     "alter who decided, in the queue": "update proposal set decided_by = 'eve' where id = 1",
     "a learning's text": "update learning set text = 'Never retry.' where id = (select min(id) from learning)",
     "a learning's value": "update learning set value = '{\"a\": 1}' where id = (select min(id) from learning)",

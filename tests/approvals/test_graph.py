@@ -160,6 +160,18 @@ def test_an_answer_that_does_not_fit(asked: Any, entry: dict[str, Any]) -> None:
     assert statuses(found) == ["approved", "rejected"]
 
 
+def test_who_ignores_has_not_decided(asked: Any, door: Callable[..., Any]) -> None:
+    """What somebody ignores goes on waiting: the run ends, nothing is on record as decided, and the next turn asks again."""
+    found, agent = asked()
+    door(agent, rule("Retry webhooks."), thread(), context=ALICE)
+    result = door(agent, Command(resume=[{"type": "ignore", "args": None}]), thread(), context=ALICE)
+    assert "__interrupt__" not in result
+    assert result["messages"][-1].text == "ok"
+    (waiting,) = found.proposals.list()
+    assert (waiting.decided_at, waiting.decided_by) == (None, None)
+    assert contents(door(agent, say("Go on"), thread(), context=ALICE)) == ["Retry webhooks."]
+
+
 def test_what_could_not_be_read_in_its_type_is_refused(machine: Any) -> None:
     """An edit that a typed field cannot hold is refused with the reason, and the proposal stays."""
     from pydantic import BaseModel
@@ -390,3 +402,21 @@ def test_background_tells_that_it_queued(machine: Any) -> None:
     agent = create_learning_agent(model, learning=found)
     events = list(agent.stream(rule("Retry webhooks."), thread(), context=ALICE, stream_mode="custom"))
     assert [one["event"] for one in events] == ["recalled", "queued"]
+
+
+def test_learned_tells_what_became_of_proposals(asked: Any) -> None:
+    """`machine.learned(turn)` tells of each proposal of that turn what has become of it, and what came of it."""
+    found, agent = asked()
+    turn = agent.invoke(say("rule: Retry webhooks.\nrule: Deploy on Mondays."), thread(), context=ALICE)["learning"][
+        "turn"
+    ]
+
+    def told() -> list[tuple[str, str]]:
+        became = found.learned(turn)
+        assert became["status"] == "learned"
+        return [(one["handle"], one["status"]) for one in became["proposals"]]
+
+    assert told() == [("p1", "pending"), ("p2", "pending")]
+    agent.invoke(Command(resume=decisions("approve", "reject")), thread(), context=ALICE)
+    assert told() == [("p1", "approved"), ("p2", "rejected")]
+    assert [(one["handle"], one["text"]) for one in found.learned(turn)["changes"]] == [("k1", "Retry webhooks.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -62,7 +63,7 @@ def approvals(machine: LearningMachine, sql: Callable[..., Any]) -> type[RuleBas
             return f"tok{number // 2 if again else number}x"
 
         def waiting(self) -> list[Any]:
-            return machine.proposals.list()
+            return [one for one in machine.proposals.list() if one.mode in ("propose", "hitl")]
 
         # --- proposing ------------------------------------------------------------------------------------------------
 
@@ -81,6 +82,19 @@ def approvals(machine: LearningMachine, sql: Callable[..., Any]) -> type[RuleBas
                 tools["update_profile"].invoke({"field": "name", "value": token}),
             ):
                 assert answer.startswith(("waits for approval", "refused"))
+
+        @rule(who=PEOPLE, tokens=st.lists(st.booleans(), min_size=1, max_size=4))
+        def import_many(self, who: str, tokens: list[bool]) -> None:
+            memories = [
+                {"id": str(number), "memory": f"Likes {self.token(again)}", "created_at": "2025-01-01T00:00:00Z"}
+                for number, again in enumerate(tokens)
+            ]
+            imported = machine.import_([json.dumps(memories)], format="mem0", **self.scope(who))
+            assert {key.split()[-1] for key in imported.counts} <= {"pending", "refused"}
+
+        @rule(who=PEOPLE)
+        def curate(self, who: str) -> None:
+            machine.curator.run(user_id=who, groups=("team",))
 
         @rule(who=PEOPLE, which=st.integers(0, 100))
         def forget_by_tool(self, who: str, which: int) -> None:
@@ -174,7 +188,7 @@ def approvals(machine: LearningMachine, sql: Callable[..., Any]) -> type[RuleBas
         def __init__(self) -> None:
             super().__init__()
             self.made, self.numbers = 0, itertools.count(1)
-            sql("truncate space restart identity cascade")
+            sql("truncate space, change restart identity cascade")
 
         def teardown(self) -> None:
             report = machine.verify_audit()
@@ -208,7 +222,7 @@ def play(machine: Any, sql: Any, examples: int, steps: int) -> int:
 
 
 def test_nothing_is_stored_that_nobody_decided(machine: Any, sql: Any) -> None:
-    """Over tools, extraction, talk, the API and two who decide at once, no undecided thing is seen or stored."""
+    """Over tools, extraction, talk, imports, curation, the API and two who decide at once: nothing undecided is seen or stored."""
     assert play(machine, sql, examples=6, steps=20) > 20
 
 

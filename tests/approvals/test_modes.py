@@ -22,6 +22,7 @@ from learning_machine import (
 )
 from learning_machine.errors import ConfigurationError, NotAllowed
 from learning_machine.state.config import StoreConfig
+from learning_machine.stores.conversation import ConversationConfig
 from learning_machine.stores.ledger_store import LedgerStore
 from learning_machine.testing import ScriptedModel, change
 
@@ -226,3 +227,49 @@ def test_a_tool_of_a_gated_store_only_proposes(machine: Any, door: Callable[...,
     assert subject.is_known(found)
     assert found.proposals.approve("p2", by=by)[0].status == "saved"
     assert not subject.is_known(found)
+
+
+@pytest.mark.parametrize("field", [{"mode": LearningMode.HITL}, {"namespace": "team"}, {"four_eyes": True}])
+def test_the_conversation_is_in_no_mode(machine: Any, field: dict[str, Any]) -> None:
+    """What the conversation cannot do, as it learns nothing, is refused where it is configured, and not silently nothing."""
+    with pytest.raises(ConfigurationError, match=f"has no {next(iter(field))}"):
+        machine(user_profile=True, conversation=ConversationConfig(**field)).parts  # noqa: B018
+
+
+# --- tools ------------------------------------------------------------------------------------------------------------
+
+SEARCHES = {"search_learnings", "search_entities"}
+WRITES = {"save_learning", "remember_about", "link_entities", "update_profile", "remember", "update_plan", "forget"}
+
+
+@pytest.mark.parametrize("mode", list(LearningMode), ids=lambda mode: mode.value)
+def test_what_the_agent_is_offered(machine: Any, door: Callable[..., Any], mode: LearningMode) -> None:
+    """Searching in every mode, tools that write in all but BACKGROUND; and to nobody what the scope has no use for."""
+    bound: list[set[str]] = []
+
+    class Offered(ScriptedModel):
+        def bind_tools(self, tools: Any, **more: Any) -> Any:
+            bound.append({tool.name for tool in tools})
+            return super().bind_tools(tools, **more)
+
+    model = Offered(answers="Noted.")
+    found = machine(
+        model,
+        user_profile=UserProfileConfig(mode=mode),
+        session_context=SessionContextConfig(mode=mode, enable_planning=True),
+        learned_knowledge=LearnedKnowledgeConfig(mode=mode),
+        entity_memory=EntityMemoryConfig(mode=mode),
+        reviewers=["carol"],
+        background="external",
+    )
+    agent = create_learning_agent(model, learning=found)
+    offered = []
+    for context in (ALICE, {}):
+        bound.clear()
+        door(agent, {"messages": [{"role": "user", "content": "hi"}]}, THREAD, context=context)
+        offered.append(set().union(*bound))
+    alice, nobody = offered
+    writes = WRITES if mode is not LearningMode.BACKGROUND else set()
+    assert alice & (SEARCHES | WRITES) == SEARCHES | writes
+    assert nobody & {"update_profile", "remember"} == set()
+    assert nobody & {"update_plan"} == writes & {"update_plan"}

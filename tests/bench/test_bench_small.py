@@ -19,7 +19,7 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 def bench() -> Iterator[Any]:
     """The benchmarks' modules, which import each other by their names."""
     sys.path.insert(0, str(BENCH))
-    names = ("filling", "hashing", "measuring", "places", "quality", "recall", "scale", "worlds")
+    names = ("concurrency", "filling", "hashing", "measuring", "places", "quality", "recall", "scale", "worlds")
     try:
         yield SimpleNamespace(**{name: __import__(name) for name in names})
     finally:
@@ -210,3 +210,31 @@ def test_plans_hold_in_a_larger_database(bench: Any, postgres: str) -> None:
     """With 60,000 rows no search reads a scope for each candidate, or the vectors of others."""
     found = bench.scale.run(60_000, rounds=4, dimension=32, server=postgres)
     assert [one["broken"] for one in (*found["as written"], *found["clustered"])] == [[]] * 6
+
+
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+
+def test_many_conversations_are_measured_beside_the_same_without_learning(
+    bench: Any, postgres: str, capsys: Any
+) -> None:
+    """For each durability there are timings of both ways to learn and of both agents without; a table says the ratios."""
+    found = bench.concurrency.run(("exit",), conversations=2, turns=1, rounds=1, delay=0.01, server=postgres)
+    assert set(found["timings"]["exit"]) == {"the graph", "its steps empty", "LearningMiddleware", "bare agent"}
+    bench.concurrency.report(found)
+    printed = capsys.readouterr().out
+    assert "durability" in printed and "exit" in printed and "1.6" in printed
+
+
+def test_the_emptied_graph_learns_nothing(bench: Any, url: str) -> None:
+    """What the graph is compared with has the same steps, answers the same, and asks the database nothing."""
+    from learning_machine import LearningMachine
+    from learning_machine.testing import ScriptedModel
+
+    with LearningMachine(db=url, model=ScriptedModel(), user_profile=True, background="external") as machine:
+        empty = bench.concurrency.emptied(machine, ScriptedModel(answers="A novel.")).compile()
+        given = {"messages": [{"role": "user", "content": "Hello"}]}
+        result = empty.invoke(given, context={"user_id": "alice"})
+        assert result["messages"][-1].content == "A novel." and "learning" not in result
+        assert set(empty.builder.nodes) == set(machine.graph().builder.nodes)
+        assert not machine.parts.database.opened

@@ -57,6 +57,43 @@ def test_killed_worker_s_job_goes_to_another(agents: LearningMachine, say: Say, 
     assert observations(agents) == ["token-1"]
 
 
+def test_what_kills_its_worker_is_parked(
+    agents: LearningMachine, say: Say, start: Any, observations: Any, sql: Ask, until: Any
+) -> None:
+    """A turn that kills whoever reads it counts as failed each time, and is parked; the turns around it are learned."""
+    agent = token_agent(agents)
+    turns = {word: say(agent, word)["learning"]["turn"] for word in ("token-1", "poison", "token-2")}
+    quick = {"STALLED_AFTER": "0.6", "SWEEP_EVERY": "0.1", "LINGER": "0", "MAX_ATTEMPTS": "4"}
+    deaths = 0
+    while agents.learned(turns["poison"])["status"] != "parked" or not agents.flush(0):
+        worker = start("serve", "shop:deadly", **quick)
+        until(lambda worker=worker: worker.poll() is not None or agents.flush(0), 20, "the worker to die, or finish")
+        deaths += worker.poll() is not None
+        assert deaths <= 8
+    assert [agents.learned(turns[word])["status"] for word in turns] == ["learned", "parked", "learned"]
+    assert sorted(observations(agents)) == ["token-1", "token-2"]
+    errors = sql("select turn::text, attempt, error, parked from job_error order by id")
+    assert {row["error"] for row in errors} == {"WorkerGone"}
+    assert {row["turn"] for row in errors} == {turns["poison"]}
+    assert [row["parked"] for row in errors] == [False] * (len(errors) - 1) + [True]
+    assert agents.queue_depth()["parked"] == 1
+
+
+def test_a_worker_that_dies_when_all_is_read_has_not_failed(
+    agents: LearningMachine, say: Say, fetch: Any, sql: Ask
+) -> None:
+    """Where nothing is left to read, a job that was broken off is no failure of any turn."""
+    said = say(token_agent(agents), "this is token-1")
+    assert fetch() is not None
+    row = sql("select space, id from turn")[0]
+    assert agents.learn(row["space"], row["id"])["turns"] == 1
+    sql("update procrastinate_workers set last_heartbeat = now() - interval '1 minute'")
+    worker = jobs.Worker([agents])
+    assert queue.rescue(agents.parts.database, ["default"], 30.0, worker._broken_off) == 1
+    assert sql("select * from job_error") == []
+    assert agents.learned(said["learning"]["turn"])["status"] == "learned"
+
+
 def test_many_find_a_dead_worker_s_job(
     agents: LearningMachine, say: Say, fetch: Any, sql: Ask, observations: Any, machine: Machines
 ) -> None:

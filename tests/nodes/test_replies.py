@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,9 @@ from learning_machine.errors import ExtractionFailed
 from learning_machine.nodes.asking import read_reply
 from learning_machine.state.extraction import ExtractedChange, Extraction
 from learning_machine.testing import ScriptedModel
+
+sys.path.insert(0, str(Path(__file__).parent))
+from broken_replies import CUTS, MORE
 
 A: dict[str, Any] = {"action": "add", "store": "user_profile", "kind": "field", "name": "name", "value": "Alice"}
 B: dict[str, Any] = {**A, "name": "company", "value": "Acme"}
@@ -51,7 +57,7 @@ TEXTS: dict[str, tuple[str, list[Any]]] = {
     "a single object": (json.dumps(A), ["Alice"]),
     "changes as one object": (json.dumps({"changes": A}), ["Alice"]),
     "one object a line": (json.dumps(A) + "\n" + json.dumps(B), ["Alice", "Acme"]),
-    "two replies": (GOOD + "\n" + json.dumps({"changes": [{**A, "value": "Bob"}]}), ["Alice", "Acme"]),
+    "two replies": (GOOD + "\n" + json.dumps({"changes": [{**A, "value": "Bob"}]}), ["Alice", "Acme", "Bob"]),
     "wrapped once more": (json.dumps([{"changes": [A, B]}]), ["Alice", "Acme"]),
     "wrapped in a name": (json.dumps({"extraction": {"changes": [A, B]}}), ["Alice", "Acme"]),
     "wrapped as a call": (json.dumps({"name": "extraction", "arguments": {"changes": [A]}}), ["Alice"]),
@@ -63,7 +69,7 @@ TEXTS: dict[str, tuple[str, list[Any]]] = {
     "null among items": (json.dumps({"changes": [None, A, None]}), ["Alice"]),
     "text among items": (json.dumps({"changes": ["name: Alice", A]}), ["Alice"]),
     "number among items": (json.dumps({"changes": [1, A, 2.5, False]}), ["Alice"]),
-    "list among items": (json.dumps({"changes": [[A], B]}), ["Acme"]),
+    "list among items": (json.dumps({"changes": [[A], B]}), ["Alice", "Acme"]),
     "changes are null": ('{"changes": null}', []),
     "unknown action": (json.dumps({"changes": [{**A, "action": "upsert"}, B]}), ["Alice", "Acme"]),
     "action in capitals": (json.dumps({"changes": [{**A, "action": "ADD"}]}), ["Alice"]),
@@ -88,7 +94,63 @@ TEXTS: dict[str, tuple[str, list[Any]]] = {
     "quotes inside": (json.dumps({"changes": [{**A, "value": 'Alice "Al" Smith'}]}), ['Alice "Al" Smith']),
     "NaN": ('{"changes": [{"store": "user_profile", "value": NaN}, ' + json.dumps(A) + "]}", [..., "Alice"]),
     "very many": (json.dumps({"changes": [A] * 300}), ["Alice"] * 300),
+    "very deep around it": ("[" * 60_000 + GOOD, ["Alice", "Acme"]),
+    **MORE,
 }
+
+
+def test_the_table_is_long() -> None:
+    """At least 200 different broken replies are tried, and the ones cut off beside."""
+    assert len({text for text, _ in TEXTS.values()}) >= 250
+    assert len({text for text, _ in CUTS.values()}) >= 60
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_a_reply_that_was_cut_off_keeps_what_was_whole(name: str) -> None:
+    """Wherever a reply stops, the items before that are read; at most the one it stopped in comes along."""
+    text, values = CUTS[name]
+    read = [one.value for one in read_reply(AIMessage(text))]
+    assert read[: len(values)] == values
+    assert len(read) <= len(values) + 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_noise_raises_anything_else(seed: int) -> None:
+    """Whatever is deleted, doubled or put in between, a reply is read or is `ExtractionFailed`, and items are items."""
+    chance = random.Random(seed)
+    pieces = [
+        '"',
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\\",
+        "\n",
+        "```",
+        "//",
+        "/*",
+        "null",
+        "NaN",
+        "\ufeff",
+        "\0",
+        "é",
+        "名",
+        "“",
+    ]
+    for _ in range(150):
+        text = list(chance.choice([GOOD, *[text for text, _ in list(MORE.values())[:120]]]))
+        for _ in range(chance.randrange(1, 8)):
+            at = chance.randrange(len(text))
+            text[at : at + chance.choice([0, 1, 1, 5])] = chance.choice(
+                [[], [chance.choice(pieces)], text[at : at + 20]]
+            )
+        try:
+            read = read_reply(AIMessage("".join(text)))
+        except ExtractionFailed:
+            continue
+        assert all(isinstance(one, ExtractedChange) for one in read)
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -115,6 +177,10 @@ def test_every_valid_item_of_a_broken_reply_is_kept(name: str) -> None:
         "Sorry, I can't.",
         "[1, 2]",
         "The [user] said [so].",
+        "[" * 100_000,
+        "{" * 5_000,
+        '{"a": ' * 5_000,
+        "<think>Nothing to learn.</think>",
     ],
 )
 def test_no_json_at_all_is_a_failure(text: str) -> None:

@@ -28,6 +28,8 @@ See = Callable[..., list[dict[str, Any]]]
 #: Rows that the library has no call for in a few lines, for every space there is.
 FILL = """
 insert into derived_from (space, learning, source_space, source) select space, id, space, id from learning;
+insert into root (space, learning_space, learning, session, anchor) select space, space, id, 's', 'a' from learning;
+insert into flag (space, learning, reason) select space, id, 'left behind' from learning;
 insert into supporter (space, proposal, supporter) select space, id, space from proposal;
 insert into tombstone (space, digest) select id, 'x' from space;
 insert into job_error (space, machine, turn, attempt, error) select space, 'm', gen_random_uuid(), 1, 'e' from learning;

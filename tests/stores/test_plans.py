@@ -27,6 +27,7 @@ insert into learning (space, store, kind, slot, text, content_key, origin, trust
     select space, 'user_profile', 'observation', '=' || id, 'text ' || id, id::text, 'user', 60, 'active', id, session, answer
     from turn;
 insert into evidence (space, learning_space, learning, quote) select space, space, id, 'words' from learning;
+insert into strength (space, learning, since, half_life) select space, id, now(), 365 from learning;
 insert into change (space, learning, action, origin, batch) select space, id, 'save', 'user', batch from learning;
 analyze;
 """

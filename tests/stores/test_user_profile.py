@@ -187,13 +187,13 @@ def test_a_revision_of_the_wrong_type(desk: Desk) -> None:
 
 @pytest.mark.parametrize("empty", [None, "", []])
 def test_clearing(desk: Desk, empty: Any) -> None:
-    """An empty value takes a field away, a list's with all its elements; other fields stay."""
+    """An empty value takes a field away, a list's with all its elements; other fields stay. It reads as no longer known."""
     desk.set("name", "Alice")
     desk.set("tags", ["tea", "chess"])
     assert desk.set("tags", empty) == ["saved", "saved"]
     assert desk.profile.values == {"name": "Alice"}
     assert desk.set("name", empty) == ["saved"]
-    assert desk.profile is None
+    assert not desk.profile and desk.profile.values == {} and desk.profile.gone == ("name",)
     assert desk.set("name", empty) == []
     assert desk.set("name", "Alice") == ["saved"]
     assert desk.profile.name == "Alice"

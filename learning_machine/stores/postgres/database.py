@@ -252,16 +252,19 @@ class Database:
     # --- transactions -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def transaction(self, access: Access) -> Iterator[Transaction]:
-        """A transaction as someone: committed at the end, rolled back by an exception."""
+    def transaction(self, access: Access, *, first: str | None = None) -> Iterator[Transaction]:
+        """A transaction as someone: committed at the end, rolled back by an exception. `first`: a named query that says
+        what kind of transaction it is."""
         self._be_known()
         with ExitStack() as stack:
-            yield self._on_a_live_one(lambda: self._begin(stack, access))
+            yield self._on_a_live_one(lambda: self._begin(stack, access, first))
 
-    def _begin(self, stack: ExitStack, access: Access) -> Transaction:
+    def _begin(self, stack: ExitStack, access: Access, first: str | None = None) -> Transaction:
         with ExitStack() as opened:
             connection = opened.enter_context(self.connection())
             opened.enter_context(connection.transaction())
+            if first is not None:
+                connection.execute(query(first))
             connection.execute(query("access.enter"), self._enter(access))
             if access.spaces is None:
                 connection.execute(query("access.spaces"))
@@ -271,10 +274,12 @@ class Database:
     def read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
         """The rows of several named queries, in one network round trip."""
         self._be_known()
+        prepares = self._prepares
         try:
             return self._on_a_live_one(lambda: self._read(access, queries))
         except NOT_PREPARED:
-            if not self._prepares:
+            # Not as it is by now: several threads may find out at the same time.
+            if not prepares:
                 raise
             log.info("learning machine: prepared statements do not last on this connection; doing without")
             self._prepares = False
@@ -286,9 +291,10 @@ class Database:
                 connection.execute("begin read only")
                 if connection.prepare_threshold is not None:
                     connection.execute(query("access.plan_once"))
-                connection.execute(query("access.enter"), self._enter(access))
+                # Never prepared: behind a pooler a name may mean another client's statement, and this one says who asks.
+                connection.execute(query("access.enter"), self._enter(access), prepare=False)
                 if access.spaces is None:
-                    connection.execute(query("access.spaces"))
+                    connection.execute(query("access.spaces"), prepare=False)
                 cursors = [connection.execute(query(name), params) for name, params in queries]
                 connection.execute("commit")
             return [cursor.fetchall() for cursor in cursors]

@@ -8,6 +8,7 @@ grant update on {schema}.proposal, {schema}.turn, {schema}.message, {schema}.lea
 grant delete on {schema}.spending, {schema}.message, {schema}.posting, {schema}.embedding, {schema}.job_error to {app};
 grant select, insert, update, delete on all tables in schema {schema} to {admin};
 grant usage, select on all sequences in schema {schema} to {app}, {admin};
+grant update on all sequences in schema {schema} to {admin};
 
 grant select, insert, update, delete on all tables in schema {jobs} to {app}, {admin};
 grant usage, select on all sequences in schema {jobs} to {app}, {admin};
@@ -23,6 +24,35 @@ begin
                            and p.policyname = 'administered')
     loop
         execute format('create policy administered on %I.%I to %I using (true)', {schema_name}, name, {admin_name});
+    end loop;
+end
+$$;
+
+do $$
+begin
+    -- Of what was learned the application deletes only what curation archived; erasure, which is the administrator's, anything.
+    if not exists (select from pg_policies where schemaname = {schema_name} and tablename = 'learning' and policyname = 'archived_only') then
+        create policy archived_only on {schema}.learning as restrictive for delete to {app} using (status = 'archived');
+    end if;
+end
+$$;
+
+-- What later migrations bring is granted as soon as it is there, for this is said after each of them. The column, if one
+-- is named, is all that may be changed.
+do $$
+declare
+    one  text[];
+    name text;
+begin
+    foreach one slice 1 in array array[
+        ['curation', 'report', 'update', ''], ['strength', 'since', 'update, delete', ''], ['archived', 'survivor', 'delete', 'learning'],
+        ['evidence', 'withdrawn_at', 'update (withdrawn_at)', ''], ['derived_from', 'fallen_at', 'update (fallen_at)', ''],
+        ['root', 'abandoned_at', 'update (abandoned_at)', ''], ['flag', 'verdict', 'update (settled_at, settled_by, verdict)', '']
+    ] loop
+        if exists (select from pg_attribute where attrelid = to_regclass(format('%I.%I', {schema_name}, one[1])) and attname = one[2]) then
+            name := coalesce(nullif(one[4], ''), one[1]);
+            execute format('grant %s on %I.%I to %I', one[3], {schema_name}, name, {app_name});
+        end if;
     end loop;
 end
 $$;

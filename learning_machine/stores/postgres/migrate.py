@@ -266,17 +266,21 @@ def _check_isolation(database: Database, found: Row) -> None:
         )
 
 
+def rights(found: Row, names: Names) -> list[str]:
+    """The statements by which an administrator lets this connection act as the library's two roles."""
+    who = found["connected_as"].replace('"', '""')
+    statements = []
+    for role, member in ((names.app, found["is_app"]), (names.admin, found["is_admin"])):
+        statements += [f"CREATE ROLE {role} NOLOGIN;"] if member is None else []
+        statements += [] if member else [f'GRANT {role} TO "{who}";']
+    return statements
+
+
 def _remedy(found: Row, names: Names, problem: str) -> str:
     """The problem and the SQL that an administrator runs once to solve it."""
-    who, app, admin = found["connected_as"].replace('"', '""'), names.app, names.admin
-    statements = []
-    if found["vector_version"] is None:
-        statements.append("CREATE EXTENSION IF NOT EXISTS vector;")
-    for role in (app, admin):
-        if found["is_app" if role == app else "is_admin"] is None:
-            statements.append(f"CREATE ROLE {role} NOLOGIN;")
-        if not found["is_app" if role == app else "is_admin"]:
-            statements.append(f'GRANT {role} TO "{who}";')
+    who = found["connected_as"].replace('"', '""')
+    statements = ["CREATE EXTENSION IF NOT EXISTS vector;"] if found["vector_version"] is None else []
+    statements += rights(found, names)
     if not found["migrated"] and not found["may_create_schema"]:
         statements.append(f'GRANT CREATE ON DATABASE "{found["database"]}" TO "{who}";')
     if not statements:

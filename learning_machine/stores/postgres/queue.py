@@ -15,13 +15,14 @@ import psycopg
 from procrastinate.exceptions import AlreadyEnqueued
 from psycopg.conninfo import make_conninfo
 
-from learning_machine.stores.postgres.database import Access, Database, Row, Transaction
+from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
 
-TASK = "learn"
+TASK, CURATE = "learn", "curate"
 #: How often a worker looks for what no notification announced, in seconds.
 POLL = 0.5
 
 Handler = Callable[..., Awaitable[None]]
+OnBreak = Callable[[Transaction, Row], None]
 
 # psycopg warns of every statement behind a failed one in a pipeline, which is the failure again and nothing new.
 logging.getLogger("psycopg").addFilter(lambda record: "error ignored terminating" not in record.getMessage())
@@ -50,6 +51,21 @@ def build(connector: Any, handlers: dict[str, Handler]) -> procrastinate.App:
     for name, handler in handlers.items():
         app.task(name=name, queue="learning")(handler)
     return app
+
+
+def schedule(app: procrastinate.App, crons: dict[str, str], handler: Handler) -> None:
+    """Let the curation of these machines be queued by their cron expressions: once each time, by whichever worker is first."""
+    task = app.task(name=CURATE, queue="learning")(handler)
+    for machine, cron in crons.items():
+        lock = f"{CURATE}:{machine}"
+        app.periodic(
+            cron=cron,
+            periodic_id=machine,
+            queue=queue_name(machine),
+            lock=lock,
+            queueing_lock=lock,
+            task_kwargs={"machine": machine},
+        )(task)
 
 
 def enqueue(
@@ -92,17 +108,33 @@ def enqueue(
 
 
 def depth(database: Database, machine: str) -> Row:
-    """How many jobs of a machine wait, wait for later, and run, and how many of its turns are parked."""
-    with database.transaction(Access(admin=True)) as transaction:
-        return transaction.one("queue.depth", {"queue": queue_name(machine), "machine": machine}) or {}
+    """How many jobs of a machine wait, wait for later, and run, and how many of its turns are parked: `None` where the
+    connection may not see every space, because these are noted in their own."""
+    with database.transaction(Access(admin=database.sees_all)) as transaction:
+        found = transaction.one("queue.depth", {"queue": queue_name(machine), "machine": machine}) or {}
+    return found if database.sees_all else {**found, "parked": None}
 
 
-def rescue(database: Database, machines: Sequence[str], silent: float) -> int:
+def rescue(database: Database, machines: Sequence[str], silent: float, broken_off: OnBreak = lambda *_: None) -> int:
     """Queue again what was left half done: by workers that gave no sign of life for so long, or by a failure of the
-    queue itself. How many jobs that were. Several workers may do it at once."""
+    queue itself. How many jobs that were. Several workers may do it at once.
+
+    `broken_off` is called for each job whose worker went in the middle of it, in the transaction that queues it again.
+    """
+    how = {"queues": [queue_name(name) for name in machines], "silent": silent}
     with database.transaction(Access()) as transaction:
-        left = transaction.all("queue.left", {"queues": [queue_name(name) for name in machines], "silent": silent})
-        return _requeue(transaction, left)
+        left = transaction.all("queue.left", {**how, "id": None})
+    return sum(_rescued(database, job, how, broken_off) for job in left)
+
+
+def _rescued(database: Database, job: Row, how: Row, broken_off: OnBreak) -> int:
+    """One of them, with its turn's space in sight; unless another worker has come first."""
+    spaces = () if job["space"] is None else (job["space"],)
+    with database.transaction(Access(spaces=spaces, timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
+        held = transaction.all("queue.left", {**how, "id": job["id"]})
+        if held and job["broken_off"]:
+            broken_off(transaction, job)
+        return _requeue(transaction, held)
 
 
 def give_back(database: Database, worker: int) -> int:

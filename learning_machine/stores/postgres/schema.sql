@@ -3,6 +3,52 @@
 
 CREATE SCHEMA learning_machine;
 
+CREATE TABLE learning_machine.learning (
+    space bigint NOT NULL,
+    id bigint NOT NULL,
+    store text NOT NULL,
+    kind text NOT NULL,
+    subject text DEFAULT ''::text NOT NULL,
+    slot text NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
+    target text DEFAULT ''::text NOT NULL,
+    value jsonb,
+    text text NOT NULL,
+    found_by text,
+    content_key text NOT NULL,
+    origin text NOT NULL,
+    trust smallint NOT NULL,
+    status text NOT NULL,
+    true_from timestamp with time zone,
+    true_to timestamp with time zone,
+    known_from timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    known_to timestamp with time zone,
+    session text,
+    turn uuid,
+    anchor text,
+    abandoned_at timestamp with time zone,
+    actor text,
+    agent text,
+    batch uuid NOT NULL,
+    supersedes bigint,
+    superseded_by bigint,
+    pinned boolean DEFAULT false NOT NULL,
+    expires_at timestamp with time zone,
+    holds_from timestamp with time zone,
+    holds_to timestamp with time zone,
+    stale_at timestamp with time zone,
+    CONSTRAINT learning_check CHECK (((known_to IS NULL) OR (known_to >= known_from))),
+    CONSTRAINT learning_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retired'::text, 'challenge'::text, 'archived'::text, 'past'::text, 'undone'::text])))
+);
+
+ALTER TABLE ONLY learning_machine.learning FORCE ROW LEVEL SECURITY;
+
+CREATE FUNCTION learning_machine.carries(row_ learning_machine.learning) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select (row_.status = 'active' and row_.known_to is null) or row_.status in ('archived', 'past')
+$$;
+
 CREATE FUNCTION learning_machine.chain_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -14,6 +60,7 @@ begin
     new.at := clock_timestamp();
     new.salt := uuid_send(gen_random_uuid());
     new.payload := payload_digest(new.salt, new.before, new.after);
+    new.actor_mark := sha256(new.salt || convert_to(coalesce(new.actor, ''), 'UTF8'));
     new.digest := change_digest(coalesce(last.digest, ''::bytea), new);
     return new;
 end
@@ -34,7 +81,8 @@ CREATE TABLE learning_machine.change (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     salt bytea,
     payload bytea NOT NULL,
-    digest bytea NOT NULL
+    digest bytea NOT NULL,
+    actor_mark bytea
 );
 
 ALTER TABLE ONLY learning_machine.change FORCE ROW LEVEL SECURITY;
@@ -43,7 +91,42 @@ CREATE FUNCTION learning_machine.change_digest(previous bytea, row_ learning_mac
     LANGUAGE sql STABLE
     AS $$
     select sha256(previous || row_.payload || convert_to(concat_ws('|', row_.space, row_.place, row_.action, row_.learning, row_.proposal,
-        row_.actor, row_.origin, row_.batch, extract(epoch from row_.at)), 'UTF8'))
+        coalesce(encode(row_.actor_mark, 'hex'), row_.actor), row_.origin, row_.batch, extract(epoch from row_.at)), 'UTF8'))
+$$;
+
+CREATE FUNCTION learning_machine.erased_digest(owner text, what text, content text) RETURNS bytea
+    LANGUAGE sql STABLE
+    AS $$
+    select sha256((select salt from installation)
+                  || convert_to(concat_ws(chr(31), owner, what, content), 'UTF8'))
+$$;
+
+CREATE FUNCTION learning_machine.flag_roots(speaker bigint, thread text, line text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    own   text := current_setting('learning_machine.spaces', true);
+    wider bigint[];
+begin
+    update root set abandoned_at = case when anchor = any (line) then null else coalesce(abandoned_at, clock_timestamp()) end
+    where space = speaker and session = thread and (anchor = any (line)) = (abandoned_at is not null);
+    if not found then return; end if;
+    select array_agg(distinct reached.space) into wider
+    from (select r.learning_space from root r where r.space = speaker and r.session = thread
+          union select unnest(nullif(own, '')::bigint[])) as reached (space);
+    perform set_config('learning_machine.spaces', wider::text, true);
+    insert into flag (space, learning, reason)
+    select distinct l.space, l.id, 'left behind' from root r join learning l on l.space = r.learning_space and l.id = r.learning
+    where r.space = speaker and r.session = thread and r.abandoned_at is not null and l.known_to is null and l.status = 'active'
+      and not exists (select from root o where o.space = speaker and o.learning_space = r.learning_space and o.learning = r.learning
+                      and o.abandoned_at is null)
+    on conflict do nothing;
+    update flag f set settled_at = clock_timestamp(), verdict = 'withdrawn'
+    where f.settled_at is null and f.reason = 'left behind'
+      and exists (select from root r where r.space = speaker and r.learning_space = f.space and r.learning = f.learning
+                  and r.session = thread and r.abandoned_at is null);
+    perform set_config('learning_machine.spaces', coalesce(own, ''), true);
+end
 $$;
 
 CREATE FUNCTION learning_machine.keep_learning() RETURNS trigger
@@ -51,15 +134,17 @@ CREATE FUNCTION learning_machine.keep_learning() RETURNS trigger
     AS $$
 begin
     if (new.space, new.id, new.store, new.kind, new.subject, new.target, new.slot, new.name, new.text, new.content_key, new.origin, new.trust,
-        new.known_from, new.batch, new.found_by) is distinct from
+        new.known_from, new.batch, new.found_by, new.holds_from, new.holds_to) is distinct from
        (old.space, old.id, old.store, old.kind, old.subject, old.target, old.slot, old.name, old.text, old.content_key, old.origin, old.trust,
-        old.known_from, old.batch, old.found_by)
+        old.known_from, old.batch, old.found_by, old.holds_from, old.holds_to)
        or (new.value, new.session, new.turn, new.anchor, new.actor, new.agent, new.true_from, new.supersedes) is distinct from
           (old.value, old.session, old.turn, old.anchor, old.actor, old.agent, old.true_from, old.supersedes) then
         raise exception 'the content of a learning cannot be changed: write a new one in its slot';
     end if;
-    if (old.known_to is not null and new.known_to is distinct from old.known_to)
-       or (old.superseded_by is not null and new.superseded_by is distinct from old.superseded_by) then
+    if ((old.known_to is not null and (new.known_to, new.true_to) is distinct from (old.known_to, old.true_to))
+        or (old.superseded_by is not null and new.superseded_by is distinct from old.superseded_by)
+        or (old.status = 'undone') <> (new.status = 'undone'))
+       and not exists (select from change c where c.space = new.space and c.learning = new.id and c.action = 'undo' and c.at >= now()) then
         raise exception 'a closed learning stays closed: write a new one in its slot';
     end if;
     return new;
@@ -72,6 +157,18 @@ CREATE FUNCTION learning_machine.looks_in_index(source text, model integer, exac
     select case when to_regclass('embedding_nearest_' || $2) is null then false
                 else (select count(*) > $3 from (select from embedding e where e.model = $2 and e.source = $1 limit $3 + 1) as vectors_seen) end
 $_$;
+
+CREATE FUNCTION learning_machine.merged_into(in_space bigint, survivor_ bigint) RETURNS SETOF bigint
+    LANGUAGE sql STABLE
+    AS $$
+    with recursive merged as (
+        select survivor_ as learning
+        union
+        select a.learning from merged m join archived a on a.space = in_space and a.survivor = m.learning
+        join learning l on l.space = a.space and l.id = a.learning and l.status = 'archived'
+    )
+    select learning from merged
+$$;
 
 CREATE FUNCTION learning_machine.nearest_by_index(source text, model integer, query public.halfvec, enough integer) RETURNS TABLE(space bigint, item bigint, distance double precision)
     LANGUAGE plpgsql STABLE
@@ -107,10 +204,159 @@ CREATE FUNCTION learning_machine.payload_digest(salt bytea, before jsonb, after 
     select sha256(salt || convert_to(coalesce(before::text, '') || chr(10) || coalesce(after::text, ''), 'UTF8'))
 $$;
 
+CREATE FUNCTION learning_machine.rows_of_space(gone bigint, removing boolean) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+declare
+    name  text;
+    found bigint;
+    counts jsonb := '{}';
+begin
+    for name in
+        select t.relname from pg_attribute a join pg_class t on t.oid = a.attrelid join pg_namespace n on n.oid = t.relnamespace
+        where n.nspname = current_schema() and t.relkind = 'r' and a.attname = 'space' and not a.attisdropped
+          and t.relname not in ('change', 'tombstone')
+        order by t.relname = 'learning', t.relname = 'turn', t.relname
+    loop
+        if removing then
+            execute format('delete from %I where space = $1', name) using gone;
+            get diagnostics found = row_count;
+        else
+            execute format('select count(*) from %I where space = $1', name) into found using gone;
+        end if;
+        if found > 0 then counts := counts || jsonb_build_object(name, found); end if;
+    end loop;
+    return counts;
+end
+$_$;
+
+CREATE FUNCTION learning_machine.said_and_taken_back(own_space bigint, own_turn uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select exists (
+        select from message m join evidence e on e.space = m.space and e.message = m.key
+        join learning l on l.space = e.learning_space and l.id = e.learning
+        left join learning r on r.space = l.space and r.id = l.superseded_by
+        where m.space = own_space and m.turn = own_turn and e.withdrawn_at is null
+          and ((l.status = 'retired' and l.known_to is null) or (r.status = 'retired' and r.known_to is null)))
+$$;
+
+CREATE FUNCTION learning_machine.said_before_erasure(speaker text, thread text, key text, began timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select exists (select from tombstone t where t.digest = erased_digest(speaker, 'message', concat_ws(chr(31), thread, key)))
+        or exists (select from tombstone t
+                   where t.digest in (erased_digest(speaker, 'person', ''), erased_digest(speaker, 'thread', thread))
+                     and t.erased_at > began)
+$$;
+
+CREATE FUNCTION learning_machine.settle_dependents(from_space bigint, from_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    own   text := current_setting('learning_machine.spaces', true);
+    seen  bigint[];
+    wider bigint[];
+begin
+    loop
+        with recursive down as (
+            select d.space, d.learning from derived_from d where d.source_space = from_space and d.source = from_id
+            union
+            select d.space, d.learning from down join derived_from d on d.source_space = down.space and d.source = down.learning
+        )
+        select array_agg(distinct reached.space order by reached.space) into wider
+        from (select down.space from down
+              union select d.source_space from down join derived_from d on d.space = down.space and d.learning = down.learning
+              union select unnest(nullif(own, '')::bigint[])) as reached;
+        exit when wider is null or wider = seen;
+        seen := wider;
+        perform set_config('learning_machine.spaces', wider::text, true);
+    end loop;
+    with recursive down as (
+        select d.space, d.learning from derived_from d where d.source_space = from_space and d.source = from_id
+        union
+        select d.space, d.learning from down join derived_from d on d.source_space = down.space and d.source = down.learning
+    ), shaken as (
+        select down.space, down.learning from down
+        where exists (
+            select from derived_from d left join learning s on s.space = d.source_space and s.id = d.source
+            where d.space = down.space and d.learning = down.learning
+              and (d.fallen_at is not null
+                   or (s.stale_at is not null and not exists (
+                       select from down inside where inside.space = d.source_space and inside.learning = d.source))))
+        union
+        select d.space, d.learning from shaken join derived_from d on d.source_space = shaken.space and d.source = shaken.learning
+    )
+    update learning l
+       set stale_at = case when exists (select from shaken s where s.space = l.space and s.learning = l.id) then clock_timestamp() end
+      from down
+     where l.space = down.space and l.id = down.learning
+       and (l.stale_at is not null) <> exists (select from shaken s where s.space = l.space and s.learning = l.id);
+    perform set_config('learning_machine.spaces', coalesce(own, ''), true);
+end
+$$;
+
+CREATE FUNCTION learning_machine.shake() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    own      text := current_setting('learning_machine.spaces', true);
+    row_     learning;
+    restated bigint;
+    fell     timestamptz;
+begin
+    if tg_op = 'DELETE' then
+        row_ := old;
+    else
+        row_ := new;
+        if carries(old) = carries(new) then return null; end if;
+    end if;
+    if tg_op = 'UPDATE' and not carries(new) and new.superseded_by is not null then
+        -- The same content by a better source: what rested on the old row rests on the new one.
+        select n.id into restated from learning n
+        where n.space = new.space and n.id = new.superseded_by and n.content_key = new.content_key and n.status = 'active';
+        if restated is not null then
+            perform set_config('learning_machine.spaces', (
+                select array_agg(distinct reached.space)::text from (
+                    select d.space from derived_from d where d.source_space = new.space and d.source = new.id
+                    union select unnest(nullif(own, '')::bigint[])) as reached (space)), true);
+            insert into derived_from (space, learning, source_space, source)
+            select d.space, d.learning, d.source_space, restated from derived_from d
+            where d.source_space = new.space and d.source = new.id on conflict do nothing;
+            perform set_config('learning_machine.spaces', coalesce(own, ''), true);
+            return null;
+        end if;
+    end if;
+    if not exists (select from derived_from d where d.source_space = row_.space and d.source = row_.id) then return null; end if;
+    fell := case when tg_op = 'DELETE' or not carries(new) then clock_timestamp() end;
+    update derived_from d set fallen_at = fell
+    where d.source_space = row_.space
+      and (d.source = row_.id
+           or (fell is null and d.source in (select n.id from learning n
+                                             where n.space = row_.space and n.supersedes = row_.id and n.status = 'undone'
+                                               and n.content_key = row_.content_key)));
+    perform settle_dependents(row_.space, row_.id);
+    return null;
+end
+$$;
+
 CREATE FUNCTION learning_machine.standing_line() RETURNS text[]
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
     select nullif(current_setting('learning_machine.line', true), '')::text[]
+$$;
+
+CREATE FUNCTION learning_machine.taken_back(own_space bigint, own_id bigint) RETURNS text[]
+    LANGUAGE sql STABLE
+    AS $$
+    with recursive up as (
+        select d.source_space as space, d.source as id from derived_from d where d.space = own_space and d.learning = own_id
+        union
+        select d.source_space, d.source from up join derived_from d on d.space = up.space and d.learning = up.id
+    )
+    select array_agg(l.text) from up join learning l on l.space = up.space and l.id = up.id
+    left join learning r on r.space = l.space and r.id = l.superseded_by
+    where r.status = 'retired' or l.status = 'undone'
 $$;
 
 CREATE FUNCTION learning_machine.word_scores(source text, lexemes text[], words integer[]) RETURNS TABLE(space bigint, item bigint, words double precision, covered double precision)
@@ -145,6 +391,17 @@ CREATE FUNCTION learning_machine.word_scores(source text, lexemes text[], words 
     select p.space, p.item, sum(p.part), sum(p.rarity) / nullif((select sum(r.rarity) from rarity r), 0) from parts p group by p.space, p.item
 $_$;
 
+CREATE TABLE learning_machine.archived (
+    space bigint NOT NULL,
+    learning bigint NOT NULL,
+    survivor bigint,
+    reason text NOT NULL,
+    batch uuid NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE ONLY learning_machine.archived FORCE ROW LEVEL SECURITY;
+
 ALTER TABLE learning_machine.change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME learning_machine.change_id_seq
     START WITH 1
@@ -154,11 +411,24 @@ ALTER TABLE learning_machine.change ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+CREATE TABLE learning_machine.curation (
+    space bigint NOT NULL,
+    id uuid NOT NULL,
+    machine text NOT NULL,
+    plan jsonb NOT NULL,
+    made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ran_at timestamp with time zone,
+    report jsonb
+);
+
+ALTER TABLE ONLY learning_machine.curation FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE learning_machine.derived_from (
     space bigint NOT NULL,
     learning bigint NOT NULL,
     source_space bigint NOT NULL,
-    source bigint NOT NULL
+    source bigint NOT NULL,
+    fallen_at timestamp with time zone
 );
 
 ALTER TABLE ONLY learning_machine.derived_from FORCE ROW LEVEL SECURITY;
@@ -189,6 +459,16 @@ ALTER TABLE learning_machine.embedding_model ALTER COLUMN id ADD GENERATED ALWAY
     CACHE 1
 );
 
+CREATE TABLE learning_machine.erasure (
+    id uuid NOT NULL,
+    began_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    done_at timestamp with time zone,
+    receipt jsonb DEFAULT '{}'::jsonb NOT NULL,
+    digest bytea
+);
+
+ALTER TABLE ONLY learning_machine.erasure FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE learning_machine.evidence (
     space bigint NOT NULL,
     id bigint NOT NULL,
@@ -198,7 +478,9 @@ CREATE TABLE learning_machine.evidence (
     turn uuid,
     message text,
     quote text NOT NULL,
-    said_at timestamp with time zone
+    said_at timestamp with time zone,
+    batch uuid,
+    withdrawn_at timestamp with time zone
 );
 
 ALTER TABLE ONLY learning_machine.evidence FORCE ROW LEVEL SECURITY;
@@ -210,6 +492,44 @@ ALTER TABLE learning_machine.evidence ALTER COLUMN id ADD GENERATED ALWAYS AS ID
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE learning_machine.flag (
+    space bigint NOT NULL,
+    id bigint NOT NULL,
+    learning bigint NOT NULL,
+    reason text NOT NULL,
+    flagged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled_at timestamp with time zone,
+    settled_by text,
+    verdict text,
+    CONSTRAINT flag_verdict_check CHECK ((verdict = ANY (ARRAY['kept'::text, 'retired'::text, 'withdrawn'::text])))
+);
+
+ALTER TABLE ONLY learning_machine.flag FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE learning_machine.flag ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME learning_machine.flag_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE learning_machine.imported (
+    space bigint NOT NULL,
+    batch uuid NOT NULL,
+    source text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE ONLY learning_machine.imported FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE learning_machine.installation (
+    single boolean DEFAULT true NOT NULL,
+    salt bytea DEFAULT sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))) NOT NULL,
+    CONSTRAINT installation_single_check CHECK (single)
 );
 
 CREATE TABLE learning_machine.job_error (
@@ -234,42 +554,16 @@ ALTER TABLE learning_machine.job_error ALTER COLUMN id ADD GENERATED ALWAYS AS I
     CACHE 1
 );
 
-CREATE TABLE learning_machine.learning (
+CREATE TABLE learning_machine.judged (
     space bigint NOT NULL,
-    id bigint NOT NULL,
-    store text NOT NULL,
-    kind text NOT NULL,
-    subject text DEFAULT ''::text NOT NULL,
-    slot text NOT NULL,
-    name text DEFAULT ''::text NOT NULL,
-    target text DEFAULT ''::text NOT NULL,
-    value jsonb,
-    text text NOT NULL,
-    found_by text,
-    content_key text NOT NULL,
-    origin text NOT NULL,
-    trust smallint NOT NULL,
-    status text NOT NULL,
-    true_from timestamp with time zone,
-    true_to timestamp with time zone,
-    known_from timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    known_to timestamp with time zone,
-    session text,
-    turn uuid,
-    anchor text,
-    abandoned_at timestamp with time zone,
-    actor text,
-    agent text,
-    batch uuid NOT NULL,
-    supersedes bigint,
-    superseded_by bigint,
-    pinned boolean DEFAULT false NOT NULL,
-    expires_at timestamp with time zone,
-    CONSTRAINT learning_check CHECK (((known_to IS NULL) OR (known_to >= known_from))),
-    CONSTRAINT learning_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retired'::text, 'challenge'::text, 'archived'::text])))
+    one bigint NOT NULL,
+    other bigint NOT NULL,
+    same boolean NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT judged_check CHECK ((one < other))
 );
 
-ALTER TABLE ONLY learning_machine.learning FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY learning_machine.judged FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE learning_machine.learning ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME learning_machine.learning_id_seq
@@ -360,6 +654,17 @@ CREATE TABLE learning_machine.queue_version (
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE learning_machine.root (
+    space bigint NOT NULL,
+    learning_space bigint NOT NULL,
+    learning bigint NOT NULL,
+    session text NOT NULL,
+    anchor text NOT NULL,
+    abandoned_at timestamp with time zone
+);
+
+ALTER TABLE ONLY learning_machine.root FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE learning_machine.schema_version (
     version integer NOT NULL,
     name text NOT NULL,
@@ -406,6 +711,16 @@ ALTER TABLE learning_machine.spending ALTER COLUMN id ADD GENERATED ALWAYS AS ID
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE learning_machine.strength (
+    space bigint NOT NULL,
+    learning bigint NOT NULL,
+    since timestamp with time zone NOT NULL,
+    half_life real NOT NULL,
+    CONSTRAINT strength_half_life_check CHECK ((half_life > (0)::double precision))
+);
+
+ALTER TABLE ONLY learning_machine.strength FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE learning_machine.supporter (
     space bigint NOT NULL,
@@ -459,11 +774,17 @@ CREATE TABLE learning_machine.watermark (
 
 ALTER TABLE ONLY learning_machine.watermark FORCE ROW LEVEL SECURITY;
 
+ALTER TABLE ONLY learning_machine.archived
+    ADD CONSTRAINT archived_pkey PRIMARY KEY (space, learning, batch);
+
 ALTER TABLE ONLY learning_machine.change
     ADD CONSTRAINT change_pkey PRIMARY KEY (space, id);
 
 ALTER TABLE ONLY learning_machine.change
     ADD CONSTRAINT change_space_place_key UNIQUE (space, place);
+
+ALTER TABLE ONLY learning_machine.curation
+    ADD CONSTRAINT curation_pkey PRIMARY KEY (space, id);
 
 ALTER TABLE ONLY learning_machine.derived_from
     ADD CONSTRAINT derived_from_pkey PRIMARY KEY (space, learning, source_space, source);
@@ -477,11 +798,26 @@ ALTER TABLE ONLY learning_machine.embedding_model
 ALTER TABLE ONLY learning_machine.embedding
     ADD CONSTRAINT embedding_pkey PRIMARY KEY (space, model, source, item);
 
+ALTER TABLE ONLY learning_machine.erasure
+    ADD CONSTRAINT erasure_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY learning_machine.evidence
     ADD CONSTRAINT evidence_pkey PRIMARY KEY (space, id);
 
+ALTER TABLE ONLY learning_machine.flag
+    ADD CONSTRAINT flag_pkey PRIMARY KEY (space, id);
+
+ALTER TABLE ONLY learning_machine.imported
+    ADD CONSTRAINT imported_pkey PRIMARY KEY (space, batch);
+
+ALTER TABLE ONLY learning_machine.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (single);
+
 ALTER TABLE ONLY learning_machine.job_error
     ADD CONSTRAINT job_error_pkey PRIMARY KEY (space, id);
+
+ALTER TABLE ONLY learning_machine.judged
+    ADD CONSTRAINT judged_pkey PRIMARY KEY (space, one, other);
 
 ALTER TABLE ONLY learning_machine.learning
     ADD CONSTRAINT learning_pkey PRIMARY KEY (space, id);
@@ -498,6 +834,9 @@ ALTER TABLE ONLY learning_machine.proposal
 ALTER TABLE ONLY learning_machine.queue_version
     ADD CONSTRAINT queue_version_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY learning_machine.root
+    ADD CONSTRAINT root_pkey PRIMARY KEY (space, learning_space, learning, session, anchor);
+
 ALTER TABLE ONLY learning_machine.schema_version
     ADD CONSTRAINT schema_version_pkey PRIMARY KEY (version);
 
@@ -509,6 +848,9 @@ ALTER TABLE ONLY learning_machine.space
 
 ALTER TABLE ONLY learning_machine.spending
     ADD CONSTRAINT spending_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY learning_machine.strength
+    ADD CONSTRAINT strength_pkey PRIMARY KEY (space, learning);
 
 ALTER TABLE ONLY learning_machine.supporter
     ADD CONSTRAINT supporter_pkey PRIMARY KEY (space, proposal, supporter);
@@ -522,21 +864,37 @@ ALTER TABLE ONLY learning_machine.turn
 ALTER TABLE ONLY learning_machine.watermark
     ADD CONSTRAINT watermark_pkey PRIMARY KEY (space, turn);
 
+CREATE INDEX archived_survivor ON learning_machine.archived USING btree (space, survivor) WHERE (survivor IS NOT NULL);
+
 CREATE INDEX change_batch ON learning_machine.change USING btree (space, batch);
 
 CREATE INDEX change_learning ON learning_machine.change USING btree (space, learning);
 
+CREATE INDEX curation_made ON learning_machine.curation USING btree (space, machine, made_at);
+
+CREATE INDEX derived_from_source ON learning_machine.derived_from USING btree (source_space, source);
+
 CREATE UNIQUE INDEX embedding_model_active ON learning_machine.embedding_model USING btree (active) WHERE active;
+
+CREATE INDEX evidence_batch ON learning_machine.evidence USING btree (space, batch) WHERE (batch IS NOT NULL);
 
 CREATE INDEX evidence_learning ON learning_machine.evidence USING btree (space, learning);
 
+CREATE INDEX evidence_message ON learning_machine.evidence USING btree (space, message) WHERE (message IS NOT NULL);
+
 CREATE INDEX evidence_proposal ON learning_machine.evidence USING btree (space, proposal) WHERE (proposal IS NOT NULL);
 
+CREATE UNIQUE INDEX flag_open ON learning_machine.flag USING btree (space, learning, reason) WHERE (settled_at IS NULL);
+
 CREATE INDEX job_error_turn ON learning_machine.job_error USING btree (space, turn);
+
+CREATE INDEX judged_other ON learning_machine.judged USING btree (space, other);
 
 CREATE INDEX learning_abandoned ON learning_machine.learning USING btree (space, store, subject) WHERE (abandoned_at IS NOT NULL);
 
 CREATE INDEX learning_batch ON learning_machine.learning USING btree (space, batch);
+
+CREATE INDEX learning_challenge ON learning_machine.learning USING btree (space, store, subject, slot) WHERE ((status = 'challenge'::text) AND (known_to IS NULL));
 
 CREATE INDEX learning_id ON learning_machine.learning USING btree (id);
 
@@ -568,16 +926,30 @@ CREATE UNIQUE INDEX proposal_open ON learning_machine.proposal USING btree (spac
 
 CREATE INDEX proposal_thread ON learning_machine.proposal USING btree (speaker, session) WHERE (status = 'pending'::text);
 
+CREATE INDEX root_session ON learning_machine.root USING btree (space, session);
+
 CREATE INDEX spending_machine ON learning_machine.spending USING btree (machine, at);
+
+CREATE INDEX tombstone_digest ON learning_machine.tombstone USING btree (digest);
 
 CREATE INDEX turn_session ON learning_machine.turn USING btree (space, machine, session, seq);
 
 CREATE TRIGGER chain_change BEFORE INSERT ON learning_machine.change FOR EACH ROW EXECUTE FUNCTION learning_machine.chain_change();
 
-CREATE TRIGGER keep_learning BEFORE UPDATE ON learning_machine.learning FOR EACH ROW EXECUTE FUNCTION learning_machine.keep_learning();
+CREATE TRIGGER keep_learning BEFORE UPDATE ON learning_machine.learning FOR EACH ROW WHEN ((CURRENT_USER <> ((("current_schema"())::text || '_admin'::text))::name)) EXECUTE FUNCTION learning_machine.keep_learning();
 
-ALTER TABLE ONLY learning_machine.change
-    ADD CONSTRAINT change_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
+CREATE TRIGGER shake AFTER UPDATE OF status, known_to ON learning_machine.learning FOR EACH ROW EXECUTE FUNCTION learning_machine.shake();
+
+CREATE TRIGGER shake_gone AFTER DELETE ON learning_machine.learning FOR EACH ROW EXECUTE FUNCTION learning_machine.shake();
+
+ALTER TABLE ONLY learning_machine.archived
+    ADD CONSTRAINT archived_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
+
+ALTER TABLE ONLY learning_machine.archived
+    ADD CONSTRAINT archived_space_learning_fkey FOREIGN KEY (space, learning) REFERENCES learning_machine.learning(space, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY learning_machine.curation
+    ADD CONSTRAINT curation_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
 
 ALTER TABLE ONLY learning_machine.derived_from
     ADD CONSTRAINT derived_from_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
@@ -597,8 +969,26 @@ ALTER TABLE ONLY learning_machine.evidence
 ALTER TABLE ONLY learning_machine.evidence
     ADD CONSTRAINT evidence_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
 
+ALTER TABLE ONLY learning_machine.flag
+    ADD CONSTRAINT flag_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
+
+ALTER TABLE ONLY learning_machine.flag
+    ADD CONSTRAINT flag_space_learning_fkey FOREIGN KEY (space, learning) REFERENCES learning_machine.learning(space, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY learning_machine.imported
+    ADD CONSTRAINT imported_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
+
 ALTER TABLE ONLY learning_machine.job_error
     ADD CONSTRAINT job_error_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
+
+ALTER TABLE ONLY learning_machine.judged
+    ADD CONSTRAINT judged_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
+
+ALTER TABLE ONLY learning_machine.judged
+    ADD CONSTRAINT judged_space_one_fkey FOREIGN KEY (space, one) REFERENCES learning_machine.learning(space, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY learning_machine.judged
+    ADD CONSTRAINT judged_space_other_fkey FOREIGN KEY (space, other) REFERENCES learning_machine.learning(space, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY learning_machine.learning
     ADD CONSTRAINT learning_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
@@ -615,14 +1005,23 @@ ALTER TABLE ONLY learning_machine.proposal
 ALTER TABLE ONLY learning_machine.proposal
     ADD CONSTRAINT proposal_speaker_fkey FOREIGN KEY (speaker) REFERENCES learning_machine.space(id);
 
+ALTER TABLE ONLY learning_machine.root
+    ADD CONSTRAINT root_learning_space_learning_fkey FOREIGN KEY (learning_space, learning) REFERENCES learning_machine.learning(space, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY learning_machine.root
+    ADD CONSTRAINT root_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
+
+ALTER TABLE ONLY learning_machine.strength
+    ADD CONSTRAINT strength_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
+
+ALTER TABLE ONLY learning_machine.strength
+    ADD CONSTRAINT strength_space_learning_fkey FOREIGN KEY (space, learning) REFERENCES learning_machine.learning(space, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY learning_machine.supporter
     ADD CONSTRAINT supporter_space_proposal_fkey FOREIGN KEY (space, proposal) REFERENCES learning_machine.proposal(space, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY learning_machine.supporter
     ADD CONSTRAINT supporter_supporter_fkey FOREIGN KEY (supporter) REFERENCES learning_machine.space(id);
-
-ALTER TABLE ONLY learning_machine.tombstone
-    ADD CONSTRAINT tombstone_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
 
 ALTER TABLE ONLY learning_machine.turn
     ADD CONSTRAINT turn_space_fkey FOREIGN KEY (space) REFERENCES learning_machine.space(id);
@@ -630,15 +1029,27 @@ ALTER TABLE ONLY learning_machine.turn
 ALTER TABLE ONLY learning_machine.watermark
     ADD CONSTRAINT watermark_space_turn_fkey FOREIGN KEY (space, turn) REFERENCES learning_machine.turn(space, id) ON DELETE CASCADE;
 
+CREATE POLICY administered ON learning_machine.archived TO learning_machine_admin USING (true);
+
 CREATE POLICY administered ON learning_machine.change TO learning_machine_admin USING (true);
+
+CREATE POLICY administered ON learning_machine.curation TO learning_machine_admin USING (true);
 
 CREATE POLICY administered ON learning_machine.derived_from TO learning_machine_admin USING (true);
 
 CREATE POLICY administered ON learning_machine.embedding TO learning_machine_admin USING (true);
 
+CREATE POLICY administered ON learning_machine.erasure TO learning_machine_admin USING (true);
+
 CREATE POLICY administered ON learning_machine.evidence TO learning_machine_admin USING (true);
 
+CREATE POLICY administered ON learning_machine.flag TO learning_machine_admin USING (true);
+
+CREATE POLICY administered ON learning_machine.imported TO learning_machine_admin USING (true);
+
 CREATE POLICY administered ON learning_machine.job_error TO learning_machine_admin USING (true);
+
+CREATE POLICY administered ON learning_machine.judged TO learning_machine_admin USING (true);
 
 CREATE POLICY administered ON learning_machine.learning TO learning_machine_admin USING (true);
 
@@ -648,7 +1059,11 @@ CREATE POLICY administered ON learning_machine.posting TO learning_machine_admin
 
 CREATE POLICY administered ON learning_machine.proposal TO learning_machine_admin USING (true);
 
+CREATE POLICY administered ON learning_machine.root TO learning_machine_admin USING (true);
+
 CREATE POLICY administered ON learning_machine.space TO learning_machine_admin USING (true);
+
+CREATE POLICY administered ON learning_machine.strength TO learning_machine_admin USING (true);
 
 CREATE POLICY administered ON learning_machine.supporter TO learning_machine_admin USING (true);
 
@@ -658,15 +1073,29 @@ CREATE POLICY administered ON learning_machine.turn TO learning_machine_admin US
 
 CREATE POLICY administered ON learning_machine.watermark TO learning_machine_admin USING (true);
 
+ALTER TABLE learning_machine.archived ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY archived_only ON learning_machine.learning AS RESTRICTIVE FOR DELETE TO learning_machine_app USING ((status = 'archived'::text));
+
 ALTER TABLE learning_machine.change ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE learning_machine.curation ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE learning_machine.derived_from ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE learning_machine.embedding ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE learning_machine.erasure ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE learning_machine.evidence ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE learning_machine.flag ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE learning_machine.imported ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE learning_machine.job_error ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE learning_machine.judged ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE learning_machine.learning ENABLE ROW LEVEL SECURITY;
 
@@ -676,7 +1105,15 @@ ALTER TABLE learning_machine.posting ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE learning_machine.proposal ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY recognised ON learning_machine.tombstone FOR SELECT USING (true);
+
+ALTER TABLE learning_machine.root ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY shaken ON learning_machine.derived_from FOR UPDATE USING ((source_space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[]))) WITH CHECK ((source_space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
+
 ALTER TABLE learning_machine.space ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE learning_machine.strength ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE learning_machine.supporter ENABLE ROW LEVEL SECURITY;
 
@@ -684,15 +1121,25 @@ ALTER TABLE learning_machine.tombstone ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE learning_machine.turn ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY visible ON learning_machine.archived USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
+
 CREATE POLICY visible ON learning_machine.change USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
 
-CREATE POLICY visible ON learning_machine.derived_from USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
+CREATE POLICY visible ON learning_machine.curation USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
+
+CREATE POLICY visible ON learning_machine.derived_from FOR SELECT USING (((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])) OR (source_space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[]))));
 
 CREATE POLICY visible ON learning_machine.embedding USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
 
 CREATE POLICY visible ON learning_machine.evidence USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
 
+CREATE POLICY visible ON learning_machine.flag USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
+
+CREATE POLICY visible ON learning_machine.imported USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
+
 CREATE POLICY visible ON learning_machine.job_error USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
+
+CREATE POLICY visible ON learning_machine.judged USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
 
 CREATE POLICY visible ON learning_machine.learning USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
 
@@ -702,7 +1149,11 @@ CREATE POLICY visible ON learning_machine.posting USING ((space = ANY (( SELECT 
 
 CREATE POLICY visible ON learning_machine.proposal USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
 
+CREATE POLICY visible ON learning_machine.root USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
+
 CREATE POLICY visible ON learning_machine.space USING (((kind = 'global'::text) OR ((kind = 'user'::text) AND (owner = ( SELECT NULLIF(current_setting('learning_machine.user_id'::text, true), ''::text) AS "nullif"))) OR ((kind = 'session'::text) AND (session = ( SELECT NULLIF(current_setting('learning_machine.session'::text, true), ''::text) AS "nullif"))) OR ((kind = 'group'::text) AND (grp = ANY (( SELECT (NULLIF(current_setting('learning_machine.groups'::text, true), ''::text))::text[] AS "nullif")::text[])))));
+
+CREATE POLICY visible ON learning_machine.strength USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
 
 CREATE POLICY visible ON learning_machine.supporter USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
 
@@ -713,3 +1164,5 @@ CREATE POLICY visible ON learning_machine.turn USING ((space = ANY (( SELECT (NU
 CREATE POLICY visible ON learning_machine.watermark USING ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));
 
 ALTER TABLE learning_machine.watermark ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY written ON learning_machine.derived_from FOR INSERT WITH CHECK ((space = ANY (( SELECT (NULLIF(current_setting('learning_machine.spaces'::text, true), ''::text))::bigint[] AS "nullif")::bigint[])));

@@ -10,6 +10,7 @@ from learning_machine.loading import load_machine
 
 log_to_output()
 settle(STALLED_AFTER=jobs.__name__, SWEEP_EVERY=jobs.__name__, FIRST_PAUSE=jobs.__name__, LINGER=jobs.__name__)
+settle(MAX_ATTEMPTS=jobs.__name__)
 
 
 def tell(event, facts):

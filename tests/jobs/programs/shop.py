@@ -1,6 +1,7 @@
 """Machines as an application defines them: for its agents, and for workers that load them by `module:attribute`."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -77,6 +78,16 @@ tokens = token_machine(
     LoggingModel(learns=learn_stamped if "STAMPED" in os.environ else learn_tokens), background="external"
 )
 stamped = token_machine(ScriptedModel(learns=learn_stamped), background="external")
+
+
+def learn_or_die(new):
+    """Learns tokens; what is poison ends the process, as a crash in a library or the kernel's memory killer would."""
+    if "poison" in str(new):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return learn_tokens(new)
+
+
+deadly = token_machine(ScriptedModel(learns=learn_or_die), background="external")
 red = token_machine(name="red", background="external")
 blue = token_machine(name="blue", background="external")
 

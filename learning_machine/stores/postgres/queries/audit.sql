@@ -13,6 +13,8 @@ select space, place, problem from (
     select c.space, c.place,
            case when c.place <> coalesce(lag(c.place) over chain, 0) + 1 then 'a row before it is missing'
                 when c.digest <> change_digest(coalesce(lag(c.digest) over chain, ''::bytea), c) then 'it was altered, or one before it'
+                when c.salt is not null and c.actor_mark is not null and c.actor is not null
+                     and c.actor_mark <> sha256(c.salt || convert_to(c.actor, 'UTF8')) then 'who did it was altered'
                 when c.salt is not null and c.payload <> payload_digest(c.salt, c.before, c.after) then 'its content was altered'
            end as problem
     from change c window chain as (partition by c.space order by c.place)) as checked
@@ -48,10 +50,13 @@ select * from (
     select l.space, l.id, 'it was replaced, and stands again' from change c
     join learning l on l.space = c.space and l.id::text = c.before ->> 'id'
     where c.action in ('save', 'retire') and l.known_to is null
+      and not exists (select from change u where u.space = c.space and u.learning = l.id and u.action = 'undo' and u.place > c.place)
     union all
     select c.space, c.learning, 'it is gone' from change c
     where c.action in ('save', 'retire', 'challenge') and c.salt is not null
-      and not exists (select from learning l where l.space = c.space and l.id = c.learning)) as found
+      and not exists (select from learning l where l.space = c.space and l.id = c.learning)
+      and not exists (select from change d where d.space = c.space and d.learning = c.learning and d.action = 'delete' and d.place > c.place)
+) as found
 order by space, id limit 100;
 
 -- name: strange_proposals
@@ -65,14 +70,14 @@ select * from (
              and (c.salt is null or (c.after ->> 'text' = p.shown ->> 'text' and c.after ->> 'name' = p.shown ->> 'name')))
     union all
     select p.space, p.id, 'no change accounts for its decision' from proposal p
-    where p.status in ('approved', 'rejected')
+    where p.status <> 'pending'
       and not exists (
           select from change c
           where c.space = p.space and c.proposal = p.id and c.action = p.status and c.actor is not distinct from p.decided_by
             and c.learning is not distinct from p.learning)
     union all
     select c.space, c.proposal, 'it was decided otherwise' from change c join proposal p on p.space = c.space and p.id = c.proposal
-    where c.action in ('approved', 'rejected') and c.action <> p.status
+    where c.action in ('approved', 'rejected', 'expired') and c.action <> p.status
     union all
     select c.space, c.proposal, 'it is gone' from change c
     where c.action = 'propose' and c.salt is not null

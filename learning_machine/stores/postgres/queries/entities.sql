@@ -20,7 +20,7 @@ with hits as (
     select l.space, l.slot, l.id, l.name, l.value, h.exact, h.length
     from hits h cross join lateral (
         select * from learning l
-        where l.space = h.space and l.store = %(store)s and l.subject = '' and l.slot = h.slot and l.status in ('active', 'retired')
+        where l.space = h.space and l.store = %(store)s and l.subject = '' and l.slot = h.slot and l.status in ('active', 'retired', 'archived')
           and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
         order by l.id desc limit 1) l
     where l.status = 'active'
@@ -28,14 +28,16 @@ with hits as (
 ), standing as (
     select distinct on (l.space, l.subject, l.slot) l.*
     from named n join learning l on l.space = n.space and l.store = %(store)s and l.subject = n.slot
-    where l.status in ('active', 'retired')
+    where l.status in ('active', 'retired', 'archived')
+      and (l.true_from is null or l.true_from <= statement_timestamp() or left(l.slot, 1) = '=' or l.kind = 'event')
       and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
     order by l.space, l.subject, l.slot, l.id desc
 ), about as (
     select l.*, row_number() over (partition by l.space, l.subject, l.kind order by coalesce(l.true_from, l.known_from) desc, l.id desc) as place,
            count(*) over (partition by l.space, l.subject, l.kind) as total
     from standing l
-    where l.status = 'active' and l.kind <> 'relationship' and (l.expires_at is null or l.expires_at > clock_timestamp())
+    where (l.status = 'active' and (l.holds_to is null or l.holds_to > statement_timestamp()) or l.kind = 'property')
+      and l.kind <> 'relationship' and l.status <> 'archived' and (l.expires_at is null or l.expires_at > clock_timestamp())
       and (l.kind <> 'event' or ((%(since)s::timestamptz is null or coalesce(l.true_from, l.known_from) >= %(since)s)
                              and (%(until)s::timestamptz is null or coalesce(l.true_from, l.known_from) < %(until)s)))
 ), connected as (
@@ -43,20 +45,26 @@ with hits as (
            count(*) over (partition by n.space, n.slot) as total
     from named n join learning l on l.space = n.space and l.store = %(store)s and l.known_to is null
      and (l.subject = n.slot or l.target = n.slot)
-    where l.status = 'active' and l.kind = 'relationship' and (l.expires_at is null or l.expires_at > clock_timestamp())
+    where l.status = 'active' and (l.holds_to is null or l.holds_to > statement_timestamp())
+      and l.kind = 'relationship' and (l.expires_at is null or l.expires_at > clock_timestamp())
       and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
 )
 select n.id, n.space, 'entity' as kind, n.name, '' as subject, '' as target, n.slot, n.value, n.name as text, '' as origin,
        null::timestamptz as known_from, null::timestamptz as true_from, %(store)s as store, 1::bigint as total,
-       null as about, null as towards, n.exact, n.length, case s.kind when 'group' then s.grp else s.kind end as namespace
+       null as about, null as towards, false as stale, null::text[] as taken_back, 'active' as status, null::jsonb as challenges, n.exact, n.length, case s.kind when 'group' then s.grp else s.kind end as namespace
 from named n join space s on s.id = n.space
 union all
 select l.id, l.space, l.kind, l.name, l.subject, l.target, l.slot, l.value, l.text, l.origin, l.known_from, l.true_from, l.store,
-       l.total, n.name, null, null, null, null
+       l.total, n.name, null, l.stale_at is not null, case when l.stale_at is not null then taken_back(l.space, l.id) end,
+       case when l.status = 'active' and (l.holds_to is null or l.holds_to > statement_timestamp()) then 'active' else 'retired' end,
+       (select jsonb_agg(jsonb_build_object('id', h.id, 'text', h.text, 'origin', h.origin, 'known_from', h.known_from) order by h.id desc)
+        from learning h where h.space = l.space and h.store = l.store and h.subject = l.subject and h.slot = l.slot
+          and h.status = 'challenge' and h.known_to is null
+          and exists (select from space o where o.id = h.space and o.kind in ('user', 'session'))), null, null, null
 from about l join named n on n.space = l.space and n.slot = l.subject where l.place <= %(each)s
 union all
 select c.id, c.space, c.kind, c.name, c.subject, c.target, c.slot, c.value, c.text, c.origin, c.known_from, c.true_from, c.store,
-       max(c.total), s.name, t.name, null, null, null
+       max(c.total), s.name, t.name, bool_or(c.stale_at is not null), null, 'active', null, null, null, null
 from connected c
 left join learning s on s.space = c.space and s.store = %(store)s and s.subject = '' and s.slot = c.subject and s.kind = 'entity' and s.known_to is null
 left join learning t on t.space = c.space and t.store = %(store)s and t.subject = '' and t.slot = c.target and t.kind = 'entity' and t.known_to is null

@@ -26,25 +26,29 @@ with recursive rows as (
     from rows r join learning l on l.space = r.space and l.superseded_by = r.id
     where not r.counts and l.status in ('active', 'retired')
 )
-select id, status, content_key, trust, actor, text, value, known_to is null as open, counts from rows order by id desc;
+select id, status, content_key, trust, actor, text, value, true_from, holds_from, known_to is null as open, counts from rows order by id desc;
 
 -- name: save
 -- One change: close what it replaces, insert it, keep its evidence, and note it. `clock_timestamp()`, because the lock
--- may have been waited for and `now()` is the start of the transaction.
+-- may have been waited for and `now()` is the start of the transaction. What is not dated holds from when it was learned
+-- (`from_now`), or where nothing stood before, since whenever. A past row is closed history: it opens and closes nothing.
 with fresh as (
     select nextval(pg_get_serial_sequence('learning', 'id')) as id
 ), closed as (
     update learning
-       set known_to = greatest(clock_timestamp(), known_from), true_to = coalesce(true_to, %(since)s), superseded_by = fresh.id
+       set known_to = greatest(clock_timestamp(), known_from), superseded_by = fresh.id,
+           true_to = least(true_to, coalesce(%(holds_from)s, greatest(clock_timestamp(), known_from)))
       from fresh
      where learning.space = %(space)s and learning.id = %(closes)s::bigint and known_to is null
     returning learning.id, known_to, to_jsonb(learning) as before
 ), saved as (
     insert into learning (space, id, store, kind, subject, target, slot, name, value, text, found_by, content_key, origin, trust, status, true_from,
-                          known_from, session, turn, anchor, abandoned_at, actor, agent, batch, supersedes)
+                          true_to, holds_from, holds_to, known_from, session, turn, anchor, abandoned_at, actor, agent, batch, supersedes)
     overriding system value
     select %(space)s, fresh.id, %(store)s, %(kind)s, %(subject)s, %(target)s, %(slot)s, %(name)s, %(value)s, %(text)s, %(found_by)s, %(content_key)s, %(origin)s,
-           %(trust)s, %(status)s, %(since)s, coalesce((select known_to from closed), clock_timestamp()), %(session)s, %(turn)s, %(anchor)s,
+           %(trust)s, %(status)s, %(since)s, %(holds_to)s::timestamptz,
+           coalesce(%(holds_from)s, case when %(from_now)s then coalesce((select known_to from closed), clock_timestamp()) end), %(holds_to)s,
+           coalesce((select known_to from closed), clock_timestamp()), %(session)s, %(turn)s, %(anchor)s,
            %(abandoned_at)s, %(actor)s, %(agent)s, %(batch)s, %(supersedes)s
     from fresh
     returning *
@@ -52,18 +56,19 @@ with fresh as (
     insert into change (space, learning, action, before, after, actor, origin, batch)
     select saved.space, saved.id, %(action)s, (select before from closed), to_jsonb(saved), %(actor)s, %(origin)s, %(batch)s from saved
 ), quoted as (
-    insert into evidence (space, learning_space, learning, turn, message, quote, said_at)
-    select %(evidence_space)s, saved.space, saved.id, %(turn)s, %(message)s, %(quote)s, %(said_at)s from saved where %(quote)s::text is not null
+    insert into evidence (space, learning_space, learning, turn, message, quote, said_at, batch)
+    select %(evidence_space)s, saved.space, saved.id, %(turn)s, %(message)s, %(quote)s, %(said_at)s, %(batch)s from saved
+    where %(quote)s::text is not null
 )
 select id, known_from from saved;
 
 -- name: support
 -- The same thing said again: its words are kept beside the first ones.
-insert into evidence (space, learning_space, learning, turn, message, quote, said_at)
-select %(evidence_space)s, %(space)s, %(id)s, %(turn)s, %(message)s, %(quote)s, %(said_at)s
+insert into evidence (space, learning_space, learning, turn, message, quote, said_at, batch)
+select %(evidence_space)s, %(space)s, %(id)s, %(turn)s, %(message)s, %(quote)s, %(said_at)s, %(batch)s
 where not exists (
     select from evidence
-    where space = %(evidence_space)s and learning_space = %(space)s and learning = %(id)s
+    where space = %(evidence_space)s and learning_space = %(space)s and learning = %(id)s and withdrawn_at is null
       and message is not distinct from %(message)s and quote = %(quote)s);
 
 -- name: abandoned

@@ -15,9 +15,20 @@ returning id;
 -- name: support
 insert into supporter (space, proposal, supporter) values (%(space)s, %(proposal)s, %(supporter)s) on conflict do nothing;
 
+-- name: overdue
+-- Where something waits whose time is over.
+select distinct space from proposal where status = 'pending' and expires_at < clock_timestamp() order by space;
+
 -- name: expire
-update proposal set status = 'expired', decided_at = clock_timestamp()
-where status = 'pending' and expires_at < clock_timestamp();
+-- What nobody decided in time, closed and on record: nobody did it, and what is kept is what they would have been shown.
+with gone as (
+    update proposal set status = 'expired', decided_at = clock_timestamp()
+    where status = 'pending' and expires_at < clock_timestamp() and space = any (%(spaces)s::bigint[])
+    returning space, id, shown, expires_at
+)
+insert into change (space, proposal, action, before, after, origin, batch)
+select space, id, 'expired', shown, jsonb_build_object('status', 'expired', 'expires_at', expires_at), 'time', gen_random_uuid()
+from gone order by space, id;
 
 -- name: list
 select p.id, p.space, p.speaker, p.store, p.kind, p.change, p.shown, p.mode, p.risk, p.status, p.session, p.turn, p.proposed_at, p.expires_at,

@@ -19,10 +19,13 @@ where queue_name = %(queue)s and status = 'todo' and scheduled_at > now()
   and not exists (select from job_error e where e.space = (j.args ->> 'space')::bigint and e.turn = (j.args ->> 'turn')::uuid);
 
 -- name: left
--- Jobs that nobody works on and that were not read, kept from other sweeps until we commit: their worker is gone or
--- silent, or the job ended by an error of the queue itself (what cannot be read ends by being parked, which is no error).
-select j.id from procrastinate_jobs j left join procrastinate_workers w on w.id = j.worker_id
-where j.queue_name = any (%(queues)s)
+-- Jobs that nobody works on and that were not read, kept from other sweeps until we commit: their worker is gone or silent
+-- (then they were broken off), or the job ended by an error of the queue itself (what cannot be read ends by being parked,
+-- which is no error).
+select j.id, j.status = 'doing' as broken_off, j.args ->> 'machine' as machine, (j.args ->> 'space')::bigint as space,
+       (j.args ->> 'turn')::uuid as turn
+from procrastinate_jobs j left join procrastinate_workers w on w.id = j.worker_id
+where j.queue_name = any (%(queues)s) and (%(id)s::bigint is null or j.id = %(id)s)
   and (j.status in ('failed', 'aborted')
        or (j.status = 'doing' and (w.id is null or w.last_heartbeat < now() - make_interval(secs => %(silent)s::float8))))
 for update of j skip locked;

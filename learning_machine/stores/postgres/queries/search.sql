@@ -8,13 +8,15 @@ with by_words as (
     select f.space, f.item, f.words, f.covered, l.id
     from (select * from word_scores(%(source)s, %(lexemes)s, %(words)s) order by words desc, item desc offset 0) f
     cross join lateral (
-        select s.id, s.kind, s.status, s.expires_at, coalesce(s.true_from, s.known_from) as at
+        select s.id, s.kind, s.status, s.expires_at, s.holds_to, coalesce(s.true_from, s.known_from) as at
         from (select store, subject, slot from learning where space = f.space and id = f.item offset 0) h
         join learning s on s.space + 0 = f.space and s.store = h.store and s.subject = h.subject and s.slot = h.slot
-        where s.status in ('active', 'retired')
+        where s.status in ('active', 'retired', 'archived')
+          and (s.true_from is null or s.true_from <= statement_timestamp() or left(s.slot, 1) = '=' or s.kind = 'event')
           and on_branch(s.session, s.anchor, s.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
         order by s.id desc limit 1) l
     where l.status = 'active' and (l.expires_at is null or l.expires_at > clock_timestamp())
+      and (l.holds_to is null or l.holds_to > statement_timestamp())
       and (l.kind <> 'event' or ((%(since)s::timestamptz is null or l.at >= %(since)s) and (%(until)s::timestamptz is null or l.at < %(until)s)))
     order by f.words desc, f.item desc limit %(candidates)s
 ), by_index as (
@@ -28,20 +30,26 @@ with by_words as (
           where (select yes from by_index)
           order by distance offset 0) f
     cross join lateral (
-        select s.id, s.kind, s.status, s.expires_at, coalesce(s.true_from, s.known_from) as at
+        select s.id, s.kind, s.status, s.expires_at, s.holds_to, coalesce(s.true_from, s.known_from) as at
         from (select store, subject, slot from learning where space = f.space and id = f.item offset 0) h
         join learning s on s.space + 0 = f.space and s.store = h.store and s.subject = h.subject and s.slot = h.slot
-        where s.status in ('active', 'retired')
+        where s.status in ('active', 'retired', 'archived')
+          and (s.true_from is null or s.true_from <= statement_timestamp() or left(s.slot, 1) = '=' or s.kind = 'event')
           and on_branch(s.session, s.anchor, s.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
         order by s.id desc limit 1) l
     where %(vector)s::halfvec is not null and l.status = 'active' and (l.expires_at is null or l.expires_at > clock_timestamp())
+      and (l.holds_to is null or l.holds_to > statement_timestamp())
       and (l.kind <> 'event' or ((%(since)s::timestamptz is null or l.at >= %(since)s) and (%(until)s::timestamptz is null or l.at < %(until)s)))
     order by f.distance limit %(candidates)s
 ), found as (
     select space, item, id from by_words union select space, item, id from by_meaning
 )
 select l.id, l.space, l.store, l.kind, l.name, l.subject, l.target, l.slot, l.value, l.text, l.origin, l.trust, l.known_from,
-       l.true_from, l.true_to, case s.kind when 'group' then s.grp else s.kind end as namespace, about.name as about,
+       l.true_from, l.true_to, case s.kind when 'group' then s.grp else s.kind end as namespace, about.name as about, l.stale_at is not null as stale,
+       case when l.stale_at is not null then taken_back(l.space, l.id) end as taken_back,
+       (select jsonb_agg(jsonb_build_object('id', c.id, 'text', c.text, 'origin', c.origin, 'known_from', c.known_from) order by c.id desc)
+        from learning c where c.space = l.space and c.store = l.store and c.subject = l.subject and c.slot = l.slot
+          and c.status = 'challenge' and c.known_to is null and s.kind in ('user', 'session')) as challenges,
        coalesce(w.words, 0) as words, coalesce(w.covered, 0) as covered, 1 - (e.vector <=> %(vector)s::halfvec) as meaning
 from found f
 join learning l on l.space = f.space and l.id = f.id
@@ -53,7 +61,7 @@ left join learning about on about.space + 0 = l.space and about.store = l.store 
 
 -- name: messages
 -- The same over what was said: the speaker's own words and the answers to them, with their neighbours on their branch.
--- What is in front of the agent is left out. `beside` has to be looked up by index, one neighbour at a time, and so must be
+-- What is in front of the agent is left out, and so is a turn in which something was said that was taken back since. `beside` has to be looked up by index, one neighbour at a time, and so must be
 -- inlined: nothing volatile may be in it.
 with by_words as (
     select f.space, f.item, f.words, f.covered
@@ -87,6 +95,7 @@ with by_words as (
 ), beside as not materialized (
     select m.space, m.id, m.session, m.key, m.role, m.content, m.said_at from message m join turn t on t.space = m.space and t.id = m.turn
     where not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > statement_timestamp())
+      and not said_and_taken_back(m.space, m.turn)
       and on_branch(m.session, m.key, t.abandoned_at, %(session)s, %(here)s::text[], (select standing_line()))
 )
 select m.id, m.space, m.session, m.key, m.role, m.content, m.said_at,
@@ -100,7 +109,8 @@ left join embedding e on e.space = f.space and e.model = %(model)s and e.source 
 left join lateral (select b.id, b.role, b.content from beside b
                    where b.space = m.space and b.session = m.session and b.id < m.id order by b.id desc limit 1) before on true
 left join lateral (select a.id, a.role, a.content from beside a
-                   where a.space = m.space and a.session = m.session and a.id > m.id order by a.id limit 1) after on true;
+                   where a.space = m.space and a.session = m.session and a.id > m.id order by a.id limit 1) after on true
+where not said_and_taken_back(m.space, m.turn);
 
 -- name: index
 insert into posting (space, source, lexeme, item, weight)

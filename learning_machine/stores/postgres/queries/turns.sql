@@ -52,12 +52,23 @@ update learning set abandoned_at = null
  where space = %(space)s and session = %(session)s and abandoned_at is not null and anchor = any (%(line)s::text[]);
 
 -- name: recorded
--- Which of these messages the branch already has.
+-- Which of these messages the branch already has, or were erased with what was said before.
 select distinct key from (
     select messages from turn
     where space = %(space)s and machine = %(machine)s and session = %(session)s and abandoned_at is null
     order by seq desc limit 500) as recent, unnest(recent.messages) as key
-where key = any (%(keys)s::text[]);
+where key = any (%(keys)s::text[])
+union
+select key from unnest(%(keys)s::text[]) as key where said_before_erasure(%(speaker)s, %(session)s, key, %(started)s::timestamptz);
+
+-- name: count
+select count(*) as turns from turn where machine = %(machine)s and session = %(session)s;
+
+-- name: unread_threads
+select distinct on (t.space, t.session) t.space, t.id, t.session from turn t
+where t.machine = %(machine)s and not exists (select from watermark w where w.space = t.space and w.turn = t.id)
+  and not exists (select from job_error e where e.space = t.space and e.turn = t.id and e.parked)
+order by t.space, t.session, t.seq;
 
 -- name: insert
 insert into turn (space, id, machine, session, answer, messages, parent, scope, shown)
@@ -112,6 +123,10 @@ with recursive line as (
 )
 select coalesce(array_agg(key), '{}') as keys from line, unnest(messages) as key;
 
+-- name: space_of
+-- Where a turn lies, by its id alone.
+select space from turn where id = %(turn)s and machine = %(machine)s order by recorded_at desc limit 1;
+
 -- name: state
 -- What became of a turn.
 select t.recorded_at, w.read_at, w.batch, t.abandoned_at,
@@ -141,8 +156,10 @@ with gone as (
 delete from embedding e using gone where e.space = gone.space and e.source = 'message' and e.item = gone.id;
 
 -- name: add_error
+-- Of a turn that was erased there is nothing to note.
 insert into job_error (space, machine, turn, attempt, error, parked)
-values (%(space)s, %(machine)s, %(turn)s, %(attempt)s, %(error)s, %(parked)s);
+select %(space)s, %(machine)s, %(turn)s, %(attempt)s, %(error)s, %(parked)s
+where exists (select from turn t where t.space = %(space)s and t.id = %(turn)s);
 
 -- name: failing
 -- Which failures hold up how many turns, in every space: the administrator asks. A turn counts by its last failure.
