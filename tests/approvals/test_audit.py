@@ -60,7 +60,14 @@ def test_the_record_tells_who_when_and_what(kept: LearningMachine, sql: Any) -> 
     rejected = next(row for row in rows if row["action"] == "rejected")
     assert (rejected["learning"], rejected["after"]["message"]) == (None, "not on Mondays")
     assert all(row["at"] is not None for row in rows)
-    assert kept.verify_audit() == {"whole": True, "changes": 13, "spaces": 2, "breaks": [], "strangers": [], "erasures": []}
+    assert kept.verify_audit() == {
+        "whole": True,
+        "changes": 13,
+        "spaces": 2,
+        "breaks": [],
+        "strangers": [],
+        "erasures": [],
+    }
 
 
 @pytest.mark.parametrize("statement", ["update change set actor = 'eve'", "delete from change", "truncate change"])
