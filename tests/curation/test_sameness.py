@@ -13,7 +13,7 @@ from learning_machine.nodes.judging import read_insights, read_verdicts
 from learning_machine.stores.curation.pairing import pairs
 from learning_machine.stores.curation.planning import compare, merges
 from learning_machine.stores.curation.rows import Row
-from learning_machine.stores.curation.sameness import kinship
+from learning_machine.stores.curation.sameness import Spoken, kinship
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -46,15 +46,16 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 )
 def test_kinship(one: str, other: str, meaning: float | None, kin: str) -> None:
     """The same words are the same; a number, unit, denial or name makes two; the rest is a judge's to say."""
-    assert kinship(one, other, meaning) == kin
-    assert kinship(other, one, meaning) == kin
+    assert kinship(Spoken(one), Spoken(other), meaning) == kin
+    assert kinship(Spoken(other), Spoken(one), meaning) == kin
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text(one: str, other: str) -> None:
     """Whatever texts hold, comparing is safe, symmetric, and a text is the same as itself."""
-    assert kinship(one, other, None) == kinship(other, one, None)
-    assert kinship(one, one, None) == "same"
+    mine, theirs = Spoken(one), Spoken(other)
+    assert kinship(mine, theirs, None) == kinship(theirs, mine, None)
+    assert kinship(mine, Spoken(one), None) == "same"
 
 
 def row(id: int, text: str, **more: Any) -> Row:
