@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import nsmallest
-from typing import Any
 
 from learning_machine.state.curation import CurationConfig, Step
 from learning_machine.stores.curation.aging import Fading
@@ -89,11 +88,6 @@ def _same_time(one: Row, other: Row) -> bool:
 # --- merging ----------------------------------------------------------------------------------------------------------
 
 
-def support(row: Row) -> tuple[Any, ...]:
-    """What speaks for a learning, most telling first; of equals the one that is known longest stays."""
-    return row.pinned, row.trust, row.voices, row.used.uses, row.true_from is not None, -row.id
-
-
 def merges(rows: Sequence[Row], compared: Compared) -> list[Step]:
     """Each group that says the same as one: the best supported stays. Nobody goes for one that does not say the same."""
     by_id = {row.id: row for row in rows}
@@ -103,11 +97,11 @@ def merges(rows: Sequence[Row], compared: Compared) -> list[Step]:
         alike.setdefault(other, set()).add(one)
     gone: set[int] = set()
     steps = []
-    for row in sorted((by_id[number] for number in alike), key=support, reverse=True):
+    for row in sorted((by_id[number] for number in alike), key=lambda row: row.support, reverse=True):
         if row.id in gone:
             continue
         twins = sorted(number for number in alike[row.id] if number not in gone and not by_id[number].pinned)
-        twins = [number for number in twins if support(by_id[number]) < support(row)]
+        twins = [number for number in twins if by_id[number].support < row.support]
         if twins:
             gone.update(twins)
             marks = {str(number): by_id[number].mark for number in (row.id, *twins)}

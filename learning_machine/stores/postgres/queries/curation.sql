@@ -136,7 +136,8 @@ insert into change (space, learning, action, before, after, actor, origin, batch
 select space, id, 'delete', to_jsonb(gone), null, %(actor)s, 'curation', %(batch)s from gone;
 
 -- name: plan
-insert into curation (space, id, machine, plan) values (%(space)s, %(id)s, %(machine)s, %(plan)s);
+-- Of a space that was erased meanwhile there is none.
+insert into curation (space, id, machine, plan) select s.id, %(id)s, %(machine)s, %(plan)s from space s where s.id = %(space)s;
 
 -- name: planned
 -- The plan, kept from another run of it until we commit.
