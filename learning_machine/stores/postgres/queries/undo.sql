@@ -18,10 +18,12 @@ order by c.id desc limit 1;
 
 -- name: touched
 -- Rows as they are now, and locked. How each compares with what a change left behind: as it left it, or as it was before.
-select l.*, (l.status, l.known_to, l.superseded_by) is not distinct from
-            (%(left)s::jsonb ->> 'status', (%(left)s::jsonb ->> 'known_to')::timestamptz, (%(left)s::jsonb ->> 'superseded_by')::bigint) as as_left,
-       l.status = 'undone' or (l.status, l.known_to, l.superseded_by) is not distinct from
-            (%(was)s::jsonb ->> 'status', (%(was)s::jsonb ->> 'known_to')::timestamptz, (%(was)s::jsonb ->> 'superseded_by')::bigint) as as_before
+select l.*, (l.status, l.known_to, l.superseded_by, l.pinned) is not distinct from
+            (%(left)s::jsonb ->> 'status', (%(left)s::jsonb ->> 'known_to')::timestamptz, (%(left)s::jsonb ->> 'superseded_by')::bigint,
+             (%(left)s::jsonb ->> 'pinned')::boolean) as as_left,
+       l.status = 'undone' or (l.status, l.known_to, l.superseded_by, l.pinned) is not distinct from
+            (%(was)s::jsonb ->> 'status', (%(was)s::jsonb ->> 'known_to')::timestamptz, (%(was)s::jsonb ->> 'superseded_by')::bigint,
+             (%(was)s::jsonb ->> 'pinned')::boolean) as as_before
 from learning l where l.space = %(space)s and l.id = %(id)s for update;
 
 -- name: restore
