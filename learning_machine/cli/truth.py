@@ -139,7 +139,7 @@ def history(
     """Show all that ever stood where a learning stands: each value, from when until when, and from which words.
 
     \b
-    Example:
+    Examples:
       learning-machine history k3f --user alice
     """
     with opened(machine, db) as found:
