@@ -119,16 +119,23 @@ def proposals_resume(talk: Talk) -> None:
 
 
 def forks_see_their_branch(talk: Talk) -> None:
-    """A fork sees the session as it was where it left; the newest branch goes on from the fork."""
+    """A fork sees the session and the person as they were where it left; the newest branch goes on from the fork, and who
+    returns to the branch that was left finds there what it had learned, and nothing of the fork."""
     talk.say("one")
     talk.learned()
     early = talk.mark()
-    talk.say("two")
+    talk.say("I'm Alice")
     talk.learned()
+    late = talk.mark()
     assert talk.fork(early, "fork") == "name ? last one"
     talk.learned()
     talk.say("on")
     assert talk.reply() == "name ? last fork"
+    talk.learned()
+    assert talk.fork(late, "back") == "name Alice last I'm Alice"
+    talk.learned()
+    talk.say("where?")
+    assert talk.reply() == "name Alice last back"
 
 
 def regenerated_answers_forget(talk: Talk) -> None:

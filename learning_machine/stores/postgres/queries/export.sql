@@ -9,7 +9,7 @@ select id, kind, grp from space order by id;
 
 -- name: size
 select (select count(*) from turn where space = %(own)s) + (select count(*) from message where space = %(own)s) + (select count(*) from learning where status <> 'undone')
-     + (select count(*) from evidence where space = %(own)s) + (select count(*) from derived_from where space = any (%(spaces)s))
+     + (select count(*) from evidence where space = %(own)s and withdrawn_at is null) + (select count(*) from derived_from where space = any (%(spaces)s))
      + (select count(*) from root where space = %(own)s)
      + (select count(*) from proposal where speaker = %(own)s and status in ('pending', 'rejected')) as records;
 
@@ -35,7 +35,7 @@ from learning l where l.status <> 'undone' order by l.id;
 
 -- name: evidence
 select to_jsonb(e) as row from evidence e
-where e.space = %(own)s
+where e.space = %(own)s and e.withdrawn_at is null
   and (exists (select from learning l where l.space = e.learning_space and l.id = e.learning and l.status <> 'undone')
        or exists (select from proposal p where p.space = e.learning_space and p.id = e.proposal and p.status in ('pending', 'rejected')))
 order by e.id;
