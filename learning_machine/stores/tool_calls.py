@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import wraps
@@ -147,7 +147,7 @@ def place_in(runtime: ToolRuntime[Any, Any]) -> Place:
     loop = state.get("learning_context") or {}
     beside = [key for name, keys in state.items() if name.startswith("learning_turns") for key in keys or ()]
     began = [loop, *(one or {} for name, one in state.items() if name.startswith("learning_from"))]
-    caller = next((one["caller"] for one in began if one.get("caller")), {})
+    caller: Mapping[str, Any] = next((one["caller"] for one in began if one.get("caller")), {})
     here = union(union(union(caller.get("here"), loop.get("turns")), beside), keys_of(messages, session))
     rooted = bool(loop.get("rooted")) or bool(caller.get("rooted")) or is_kept(runtime.config)
     return scope, spoken(messages, session), Standing(here=tuple(here), rooted=rooted), calling

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import embedding_scenes as scenes
-import pytest
 from embeddings import Embedding
 from in_process import InProcess, say, thread
 from langgraph.checkpoint.memory import InMemorySaver

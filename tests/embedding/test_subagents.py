@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -95,7 +94,7 @@ def test_two_calls_in_one_turn(talk: Any, together: bool) -> None:
     def answers(messages: list[Any]) -> Any:
         done = sum(one.type == "tool" for one in reversed(messages[last_user(messages) :]))
         said = messages[last_user(messages)].text
-        if said != "both" and done or done == 2:
+        if (said != "both" and done) or done == 2:
             return messages[-1].text
         tasks = ["I'm Alice", "two"] if said == "both" else [said]
         calls = [{"name": "delegate", "args": {"task": task}, "id": f"c{task}"} for task in tasks]
@@ -232,7 +231,6 @@ def test_the_example_with_a_subagent(url: str) -> None:
     assert played("subagents.py", url) == ["Noted.", "Acme's offer goes to Ines, in Portuguese."]
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("deepagents"), reason="deepagents is not among the development tools")
 def test_the_example_with_deepagents(url: str) -> None:
     """`examples/deep_agent.py` runs offline, and on the second day the agent's subagent knows."""
     assert played("deep_agent.py", url) == ["Noted.", "A draft for Alice."]
