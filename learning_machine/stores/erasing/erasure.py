@@ -111,10 +111,7 @@ class Erasing:
             marks.append(("person", ""))
         if self.wanted.kind() == "session":
             marks.append(("thread", self.wanted.session or ""))
-        space = gone.spaces[0] if gone.spaces else 0
-        threads: list[Mark] = [("checkpoints", session) for session in gone.keys]
-        self.kept["tombstones"] += entomb(self.transaction, space, tombstone_owner(self.wanted.scope), marks)
-        self.kept["tombstones"] += entomb(self.transaction, space, "", threads)
+        self.kept["tombstones"] += entomb(self.transaction, gone.place, tombstone_owner(self.wanted.scope), marks)
 
     # --- removing -----------------------------------------------------------------------------------------------------
 
@@ -211,6 +208,9 @@ class Erasing:
     def _remove_checkpoints(self, gone: Gone) -> None:
         """Of a thread that nobody else spoke in, all; of the others, what this person said and was told."""
         keys = gone.keys
+        # What is saved of these threads from here on waits for the end, and is refused then if it stands on what went.
+        self.transaction.all("erase.hold_threads", {"sessions": list(keys)})
+        self.kept["tombstones"] += entomb(self.transaction, gone.place, "", [("checkpoints", one) for one in keys])
         shared = {row["session"] for row in self.transaction.all("erase.threads_of_others", {"sessions": list(keys)})}
         self.transaction.all("erase.be_owner")
         found = self.transaction.one("erase.has_checkpoints")

@@ -94,6 +94,11 @@ class Gone:
     batches: list[UUID] | None = None
 
     @property
+    def place(self) -> int:
+        """Where it is remembered: nowhere in particular, of who had no space."""
+        return self.spaces[0] if self.spaces else 0
+
+    @property
     def turn_ids(self) -> list[UUID]:
         return [turn["id"] for turn in self.turns]
 

@@ -340,6 +340,20 @@ select id, done_at, receipt from erasure where id = %(id)s;
 -- name: receipts
 select id, done_at, receipt from erasure order by done_at;
 
+-- name: hold_threads
+-- No checkpoint of these threads is saved until this is over. A few locks serve all threads there are.
+select pg_advisory_xact_lock(hashtext('learning machine checkpoints'), bucket)
+from (select distinct hashtext(thread) & 63 as bucket from unnest(%(sessions)s::text[]) as thread order by 1) as buckets;
+
+-- name: share_thread
+select pg_advisory_xact_lock_shared(hashtext('learning machine checkpoints'), hashtext(%(thread)s) & 63);
+
+-- name: is_saved
+select 1 from checkpoints where thread_id = %(thread)s and checkpoint_ns = %(space)s and checkpoint_id = %(checkpoint)s;
+
+-- name: drop_writes
+delete from checkpoint_writes where thread_id = %(thread)s and checkpoint_id = %(checkpoint)s;
+
 -- name: thread_erased
 -- When a thread was erased, if it was.
 select max(erased_at) as at from tombstone where digest = erased_digest('', 'checkpoints', %(thread)s);
