@@ -115,11 +115,18 @@ class Turns:
 
     def _record_in(self, own: Space, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None) -> tuple[int, UUID]:
         try:
-            with self.database.transaction(access_of(scope, timeout_ms=RECORD_TIMEOUT_MS)) as transaction:
-                space = transaction.space(own)
-                return space, self._record(transaction, space, scope, turn, enqueue)
+            try:
+                return self._record_once(own, scope, turn, enqueue)
+            except psycopg.errors.ForeignKeyViolation:
+                # The person was erased just now, and their space with them: what they say from here on starts anew.
+                return self._record_once(own, scope, turn, enqueue)
         except psycopg.Error as error:
             raise failed(error) from error
+
+    def _record_once(self, own: Space, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None) -> tuple[int, UUID]:
+        with self.database.transaction(access_of(scope, timeout_ms=RECORD_TIMEOUT_MS)) as transaction:
+            space = transaction.space(own)
+            return space, self._record(transaction, space, scope, turn, enqueue)
 
     def _record(
         self, transaction: Transaction, space: int, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None
