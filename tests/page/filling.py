@@ -1,4 +1,4 @@
-"""Much of everything, quickly: what one person has after years, cloned in the database from one of each."""
+"""What the pages are filled with: somebody's year, hostile words, and very much of everything."""
 
 from __future__ import annotations
 
@@ -11,37 +11,40 @@ from learning_machine.testing import ScriptedModel, change
 
 GROUPS = ("engineering",)
 RELATIONS = ("works with", "supplies", "owns", "knows of", "competes with", "is near")
-
 HUB = "Hub Corporation (company)"
+HOSTILE = (
+    "<script>alert(1)</script> **bold** [x](javascript:alert(2)) <img src=x onerror=alert(3)> \u202edlrow\u202c \"'&"
+)
+HEBREW = "שלום עולם, זה נכתב מימין לשמאל"
+LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 4
 
 
 def learns(new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the scripted model finds: lines that begin with a mark."""
+    """What the scripted model finds: lines that begin with a mark, and have `|` between their parts."""
     lines = [line for one in new if one["role"] == "user" for line in one["text"].splitlines()]
     found = []
     for line in lines:
         mark, _, rest = line.partition(": ")
-        first, _, second = rest.partition("|")
+        parts = [*rest.split("|"), "", ""]
         if mark == "rule":
             found.append(change("learned_knowledge", rest, kind="insight", name=rest[:30], quote=line))
         if mark == "I":
             found.append(change("user_profile", rest, kind="observation", quote=line))
         if mark == "my":
-            found.append(change("user_profile", second, kind="field", name=first, quote=line))
-        if mark == "near":
+            found.append(change("user_profile", parts[1], kind="field", name=parts[0], quote=line))
+        if mark == "fact":
+            found.append(change("entity_memory", parts[1], kind="fact", subject=parts[0], quote=line))
+        if mark == "event":
+            found.append(change("entity_memory", parts[1], kind="event", subject=parts[0], when=parts[2] or None))
+        if mark == "link":
             found.append(
-                change(
-                    "entity_memory", None, kind="relationship", subject=HUB, name=first, target=f"{second} (company)"
-                )
+                change("entity_memory", None, kind="relationship", subject=parts[0], name=parts[1], target=parts[2])
             )
-        if mark == "Acme":
-            kind = "event" if second else "fact"
-            found.append(change("entity_memory", first, kind=kind, subject="Acme (company)", when=second or None))
     return found
 
 
 def make(url: str) -> LearningMachine:
-    """A machine whose insights for the group have to be approved, by Alice among others."""
+    """A machine whose insights for the group have to be approved: by whoever said them, or by Rita."""
     return LearningMachine(
         db=url,
         model=ScriptedModel(answers="ok", learns=learns),
@@ -57,6 +60,80 @@ def say(machine: LearningMachine, user: str, *lines: str, answer: str = "Noted."
     """Somebody says something, and it is learned from at once."""
     messages = [{"role": "user", "content": "\n".join(lines)}, {"role": "assistant", "content": answer}]
     machine.process(messages, user_id=user, groups=GROUPS, session_id=f"{session}-{user}")
+
+
+def know(machine: LearningMachine, user: str, store: str, text: str, **more: Any) -> str:
+    """Somebody writes something themselves; its handle."""
+    receipt = machine.add(store, text, **({"user_id": user, "groups": GROUPS, "namespace": "user"} | more))
+    assert receipt.status == "saved", receipt
+    return str(receipt.handle)
+
+
+def a_life(machine: LearningMachine, user: str = "alice") -> None:
+    """What one person has after a while: some of everything."""
+    say(
+        machine,
+        user,
+        "my: name|Alice Martins",
+        "my: location|Lisbon",
+        "my: role|platform engineer at Northwind Robotics",
+        "I: prefers short answers, with the command first and the reason after it",
+        "I: learns Portuguese, and likes to be corrected",
+        "I: is off on Fridays until the end of June",
+        answer="Good to meet you, Alice. I will keep it short.",
+        session="monday",
+    )
+    say(
+        machine,
+        user,
+        "fact: Northwind Robotics (company)|builds warehouse robots in Porto and Rotterdam",
+        "fact: Northwind Robotics (company)|runs everything on one Postgres cluster",
+        "fact: Project Heron (project)|moves the fleet controller to the new message bus",
+        "fact: Joana Reis (person)|leads the fleet team, and decides on releases",
+        "event: Project Heron (project)|was approved by the board|2026-03-02",
+        "event: Project Heron (project)|first robot ran on the new bus|2026-05-19",
+        "event: Northwind Robotics (company)|opened the warehouse in Rotterdam|2026-01-12",
+        "link: Joana Reis (person)|leads|Project Heron (project)",
+        "link: Project Heron (project)|belongs to|Northwind Robotics (company)",
+        "link: Northwind Robotics (company)|supplies|Atlas Freight (company)",
+        "link: Northwind Robotics (company)|competes with|Kestrel Systems (company)",
+        "link: Tomás Pinto (person)|works at|Northwind Robotics (company)",
+        "link: Joana Reis (person)|works at|Northwind Robotics (company)",
+        "link: Northwind Robotics (company)|rents from|Porto de Leixões (place)",
+        answer="I see. So Heron depends on Joana's go for the release.",
+        session="heron",
+    )
+    say(
+        machine,
+        user,
+        "rule: Run the migration on a copy of production first; the fleet table takes 40 minutes there",
+        "rule: Restart the bus brokers one at a time, and wait for the lag to fall under a second in between",
+        "rule: Never deploy the controller while a robot is charging",
+        answer="I have proposed these three to your group.",
+        session="heron",
+    )
+    know(
+        machine,
+        user,
+        "learned_knowledge",
+        "With more than 200 partitions the planner needs longer than the query; partition by month, not by day.",
+        name="Partition by month",
+    )
+    know(machine, user, "learned_knowledge", "Joana answers mail in the morning only.", name="When to ask Joana")
+    first = know(machine, user, "learned_knowledge", "The staging cluster has 3 nodes.", name="Staging size")
+    machine.edit(first, "The staging cluster has 5 nodes since May.", user_id=user, groups=GROUPS)
+
+
+def hostility(machine: LearningMachine, user: str) -> None:
+    """Words that try to be more than words, in everything that has words."""
+    say(
+        machine, user, f"I: {HOSTILE}", f"rule: {HOSTILE}", f"fact: {HOSTILE[:60]} (company)|{HOSTILE}", session=HOSTILE
+    )
+    say(machine, user, f"I: {HEBREW}", f"rule: {HEBREW}", f"fact: {HEBREW} (company)|{LONG_WORD}", answer=HOSTILE)
+    say(machine, user, f"I: {LONG_WORD}", f"link: {LONG_WORD[:300]}|{HOSTILE}|{HEBREW}")
+    know(machine, user, "learned_knowledge", HOSTILE, name=HOSTILE)
+    know(machine, user, "learned_knowledge", f"{LONG_WORD} {'word ' * 2_000}", name=LONG_WORD)
+    know(machine, user, "entity_memory", HOSTILE, subject=f"{HEBREW} (company)", kind="event")
 
 
 _LEARNINGS = """
@@ -80,9 +157,12 @@ from proposal p, generate_series(1, %s) n where p.status = 'pending'
 def much(machine: LearningMachine, url: str, user: str, *, learnings: int, proposals: int, neighbours: int) -> str:
     """So many learnings of one person, proposals in their group, and neighbours of one thing, whose id is returned."""
     scope = {"user_id": user, "groups": GROUPS}
-    machine.add("learned_knowledge", "One of many.", name="First", namespace="user", **scope)
-    lines = [f"near: {RELATIONS[min(5, int(number**0.5) // 3)]}|Partner {number}" for number in range(neighbours)]
-    say(machine, user, "rule: One of many rules", *lines, session="much")
+    know(machine, user, "learned_knowledge", "One of many.", name="First")
+    links = [
+        f"link: {HUB}|{RELATIONS[min(5, int(number**0.5) // 3)]}|Partner {number} (company)"
+        for number in range(neighbours)
+    ]
+    say(machine, user, "rule: One of many rules", *links, session="much")
     options = "-c search_path=learning_machine,public"
     with psycopg.connect(url, autocommit=True, options=options) as connection:
         connection.execute(_LEARNINGS.replace("%s", str(learnings)))  # type: ignore[arg-type]
