@@ -9,7 +9,6 @@ from learning_machine.errors import LearningNotFound
 from learning_machine.state.handles import PROPOSAL, handle_of, id_of
 from learning_machine.stores.postgres.database import Row, Transaction
 
-
 _DOING = ("action", "actor", "origin", "at")
 
 

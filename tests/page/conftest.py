@@ -43,6 +43,7 @@ class Served:
 
     machine: LearningMachine
     url: str
+    app: Any
 
     def known(self, user: str = "alice", **which: Any) -> list[str]:
         """The texts of what somebody may see of what holds now."""
@@ -57,14 +58,15 @@ def served(url: str) -> Iterator[Served]:
 
     with make(url) as machine:
         port = free_port()
-        server = uvicorn.Server(configured(create_app(machine), "127.0.0.1", port))
+        app = create_app(machine)
+        server = uvicorn.Server(configured(app, "127.0.0.1", port))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         waiting = threading.Event()
         while not server.started:
             assert thread.is_alive()
             waiting.wait(0.01)
-        yield Served(machine, f"http://127.0.0.1:{port}")
+        yield Served(machine, f"http://127.0.0.1:{port}", app)
         server.should_exit = True
         thread.join(20)
 
@@ -87,7 +89,7 @@ class Person:
         self.page.get_by_label("Whose learnings").fill(user)
         self.page.get_by_label("Groups").fill(groups)
         self.page.get_by_role("button", name="Sign in").click()
-        self.page.get_by_text("Signed in as").wait_for()
+        self.page.get_by_role("button", name="Sign out").wait_for()
 
     def said(self) -> str:
         """What the page says was just done."""

@@ -20,27 +20,104 @@ LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamt
 
 
 def learns(new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the scripted model finds: lines that begin with a mark, and have `|` between their parts."""
+    """What the scripted model finds: the sentences it knows, and lines that begin with a mark and have `|` in them."""
     lines = [line for one in new if one["role"] == "user" for line in one["text"].splitlines()]
-    found = []
-    for line in lines:
-        mark, _, rest = line.partition(": ")
-        parts = [*rest.split("|"), "", ""]
-        if mark == "rule":
-            found.append(change("learned_knowledge", rest, kind="insight", name=rest[:30], quote=line))
-        if mark == "I":
-            found.append(change("user_profile", rest, kind="observation", quote=line))
-        if mark == "my":
-            found.append(change("user_profile", parts[1], kind="field", name=parts[0], quote=line))
-        if mark == "fact":
-            found.append(change("entity_memory", parts[1], kind="fact", subject=parts[0], quote=line))
-        if mark == "event":
-            found.append(change("entity_memory", parts[1], kind="event", subject=parts[0], when=parts[2] or None))
-        if mark == "link":
-            found.append(
-                change("entity_memory", None, kind="relationship", subject=parts[0], name=parts[1], target=parts[2])
-            )
-    return found
+    return [
+        change(store, text, **(more if more["kind"] in ("event", "relationship") else {"quote": line, **more}))
+        for line in lines
+        for store, text, more in found_in(line)
+    ]
+
+
+def found_in(line: str) -> list[tuple[str, Any, dict[str, Any]]]:
+    """Store, text and the rest of what one line teaches."""
+    if line in SENTENCES:
+        return SENTENCES[line]
+    mark, _, rest = line.partition(": ")
+    match mark, rest.split("|"):
+        case "rule", [text]:
+            return [insight(text[:30], text)]
+        case "I", [text]:
+            return [noted(text)]
+        case "instead", [handle, text]:
+            return [("learned_knowledge", text, {"kind": "insight", "action": "revise", "handle": handle})]
+        case "fact", [thing, text]:
+            return [fact(thing, text)]
+        case "link", [thing, relation, other]:
+            return [link(thing, relation, other)]
+    return []
+
+
+def noted(text: str) -> Any:
+    return "user_profile", text, {"kind": "observation"}
+
+
+def mine(field: str, text: str) -> Any:
+    return "user_profile", text, {"kind": "field", "name": field}
+
+
+def insight(name: str, text: str) -> Any:
+    return "learned_knowledge", text, {"kind": "insight", "name": name}
+
+
+def fact(thing: str, text: str) -> Any:
+    return "entity_memory", text, {"kind": "fact", "subject": thing}
+
+
+def event(thing: str, text: str, when: str) -> Any:
+    return "entity_memory", text, {"kind": "event", "subject": thing, "when": when}
+
+
+def link(thing: str, relation: str, other: str) -> Any:
+    return "entity_memory", None, {"kind": "relationship", "subject": thing, "name": relation, "target": other}
+
+
+NORTHWIND, HERON, JOANA = "Northwind Robotics (company)", "Project Heron (project)", "Joana Reis (person)"
+SENTENCES: dict[str, list[Any]] = {
+    "Hi, I am Alice Martins. I live in Lisbon and I look after the platform at Northwind Robotics.": [
+        mine("name", "Alice Martins"),
+        mine("location", "Lisbon"),
+        mine("role", "platform engineer at Northwind Robotics"),
+    ],
+    "Please keep answers short: the command first, the reason after it.": [
+        noted("prefers short answers, with the command first and the reason after it"),
+    ],
+    "I am learning Portuguese, so correct me when I get it wrong. And I am off on Fridays until the end of June.": [
+        noted("learns Portuguese, and likes to be corrected"),
+        noted("is off on Fridays until the end of June"),
+    ],
+    "We build warehouse robots in Porto and, since January, in Rotterdam. All of it runs on one Postgres cluster.": [
+        fact(NORTHWIND, "builds warehouse robots in Porto and Rotterdam"),
+        fact(NORTHWIND, "runs everything on one Postgres cluster"),
+        event(NORTHWIND, "opened the warehouse in Rotterdam", "2026-01-12"),
+    ],
+    "Heron moves the fleet controller to the new message bus. The board said yes on 2 March; Joana leads it.": [
+        fact(HERON, "moves the fleet controller to the new message bus"),
+        event(HERON, "was approved by the board", "2026-03-02"),
+        link(JOANA, "leads", HERON),
+        link(HERON, "belongs to", NORTHWIND),
+    ],
+    "Joana Reis and Tomás Pinto both work at Northwind; Joana decides on releases. Our customer is Atlas Freight.": [
+        fact(JOANA, "leads the fleet team, and decides on releases"),
+        link(JOANA, "works at", NORTHWIND),
+        link("Tomás Pinto (person)", "works at", NORTHWIND),
+        link(NORTHWIND, "supplies", "Atlas Freight (company)"),
+        link(NORTHWIND, "competes with", "Kestrel Systems (company)"),
+        link(NORTHWIND, "rents from", "Porto de Leixões (place)"),
+    ],
+    "On 19 May the first robot ran on the new bus!": [event(HERON, "first robot ran on the new bus", "2026-05-19")],
+    "The migration took 40 minutes on the copy, so always try it on a copy of production first.": [
+        insight("Migrations", "Run a migration on a copy of production first; the fleet table takes 40 minutes there."),
+    ],
+    "We lost messages when all brokers restarted together. One at a time, and wait for the lag in between.": [
+        insight(
+            "Restarting brokers", "Restart the bus brokers one at a time; wait for the lag to fall under a second."
+        ),
+    ],
+    "And never deploy the controller while a robot is charging.": [
+        insight("Deploying the controller", "Never deploy the controller while a robot is charging."),
+    ],
+}
 
 
 def make(url: str) -> LearningMachine:
@@ -71,47 +148,10 @@ def know(machine: LearningMachine, user: str, store: str, text: str, **more: Any
 
 def a_life(machine: LearningMachine, user: str = "alice") -> None:
     """What one person has after a while: some of everything."""
-    say(
-        machine,
-        user,
-        "my: name|Alice Martins",
-        "my: location|Lisbon",
-        "my: role|platform engineer at Northwind Robotics",
-        "I: prefers short answers, with the command first and the reason after it",
-        "I: learns Portuguese, and likes to be corrected",
-        "I: is off on Fridays until the end of June",
-        answer="Good to meet you, Alice. I will keep it short.",
-        session="monday",
-    )
-    say(
-        machine,
-        user,
-        "fact: Northwind Robotics (company)|builds warehouse robots in Porto and Rotterdam",
-        "fact: Northwind Robotics (company)|runs everything on one Postgres cluster",
-        "fact: Project Heron (project)|moves the fleet controller to the new message bus",
-        "fact: Joana Reis (person)|leads the fleet team, and decides on releases",
-        "event: Project Heron (project)|was approved by the board|2026-03-02",
-        "event: Project Heron (project)|first robot ran on the new bus|2026-05-19",
-        "event: Northwind Robotics (company)|opened the warehouse in Rotterdam|2026-01-12",
-        "link: Joana Reis (person)|leads|Project Heron (project)",
-        "link: Project Heron (project)|belongs to|Northwind Robotics (company)",
-        "link: Northwind Robotics (company)|supplies|Atlas Freight (company)",
-        "link: Northwind Robotics (company)|competes with|Kestrel Systems (company)",
-        "link: Tomás Pinto (person)|works at|Northwind Robotics (company)",
-        "link: Joana Reis (person)|works at|Northwind Robotics (company)",
-        "link: Northwind Robotics (company)|rents from|Porto de Leixões (place)",
-        answer="I see. So Heron depends on Joana's go for the release.",
-        session="heron",
-    )
-    say(
-        machine,
-        user,
-        "rule: Run the migration on a copy of production first; the fleet table takes 40 minutes there",
-        "rule: Restart the bus brokers one at a time, and wait for the lag to fall under a second in between",
-        "rule: Never deploy the controller while a robot is charging",
-        answer="I have proposed these three to your group.",
-        session="heron",
-    )
+    said = list(SENTENCES)
+    say(machine, user, *said[:3], answer="Good to meet you, Alice. I will keep it short.", session="monday")
+    say(machine, user, *said[3:6], answer="I see. So Heron depends on Joana's go for the release.", session="heron")
+    say(machine, user, *said[6:], answer="I have proposed these three to your group.", session="heron")
     know(
         machine,
         user,

@@ -40,7 +40,8 @@ function review() {
     card.setAttribute("aria-busy", "true");
     card.classList.add("leaving");
     try {
-      const response = await fetch(form.action, {
+      // Not `form.action`: a field has that name.
+      const response = await fetch(form.getAttribute("action"), {
         method: "POST",
         body: new URLSearchParams(new FormData(form)),
         headers: { "learning-part": "1" },
