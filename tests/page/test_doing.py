@@ -42,7 +42,8 @@ def test_approve_edit_and_reject(served: Served, person: Visits, scripts: bool) 
     say(served.machine, "alice", *RULES)
     alice = person(java_script_enabled=scripts)
     page = alice.open("review")
-    page.evaluate("window.same = true") if scripts else None
+    if scripts:
+        page.evaluate("window.same = true")
     card = page.locator(".proposal")
     card.filter(has_text="First check").get_by_role("button", name="Approve", exact=False).first.click()
     page.get_by_text("Approved.", exact=True).wait_for()
@@ -51,6 +52,7 @@ def test_approve_edit_and_reject(served: Served, person: Visits, scripts: bool) 
     second.get_by_label("In these words").fill("Second ask whoever owns it")
     second.get_by_role("button", name="Approve in these words").click()
     page.get_by_text("Approved in your words.").wait_for()
+    assert not scripts or page.evaluate("window.same")
     third = page.locator(".proposal").filter(has_text="Third write")
     third.locator("summary", has_text="Reject").click()
     third.get_by_label("Why").fill("that is obvious")
@@ -152,6 +154,7 @@ def test_the_queue_goes_on_after_its_last_card(served: Served, person: Visits) -
         page.locator(".proposal").nth(left - 1).wait_for(state="detached")
     page.keyboard.press("a")
     page.get_by_text("1–2 of 2").wait_for()
+    assert "Approved." in page.locator("#said").inner_text()
     assert len(cards(page)) == 2
 
 
@@ -172,7 +175,7 @@ def test_a_change_shows_what_goes_and_what_comes(served: Served, person: Visits)
     """A proposal that would replace something shows both, word by word, also to who cannot see colours; it replaces it."""
     know(served.machine, "alice", "learned_knowledge", "Deploy on Monday only.", namespace="engineering")
     say(served.machine, "alice", "instead: k1|Deploy on Tuesday only.")
-    page = person().open("review")
+    page = person("rita").open("review")
     diff = page.locator(".diff")
     assert diff.locator("del").inner_text().split() == ["[gone:", "Monday", "]"]
     assert diff.locator("ins").inner_text().split() == ["[new:", "Tuesday", "]"]
@@ -287,8 +290,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(served: Served, p
     page = person().open("me")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
-    stops = 0
-    for stops in range(200):
+    for stops in range(200):  # noqa: B007 - how many there were
         page.keyboard.press("Tab")
         if focused(page) == "BODY":
             break
