@@ -84,9 +84,10 @@ def _read(words: str) -> frozenset[str]:
 
 
 _SMALL, _FILLING = _read(_WORDS), _read(_BESIDE)
-_SAYINGS = tuple(
-    sorted((tuple(fold(normalise(saying)).split()) for saying in _PHRASES.split("|")), key=len, reverse=True)
-)
+#: The sayings that begin with a word, the longest first.
+_SAYINGS: dict[str, list[tuple[str, ...]]] = {}
+for _saying in sorted((tuple(fold(normalise(one)).split()) for one in _PHRASES.split("|")), key=len, reverse=True):
+    _SAYINGS.setdefault(_saying[0], []).append(_saying)
 
 
 def is_small_talk(text: str) -> bool:
@@ -113,7 +114,7 @@ def _calm(word: str) -> str:
 def _without_sayings(words: list[str]) -> list[str]:
     rest, at = [], 0
     while at < len(words):
-        saying = next((s for s in _SAYINGS if tuple(words[at : at + len(s)]) == s), None)
+        saying = next((s for s in _SAYINGS.get(words[at], ()) if tuple(words[at : at + len(s)]) == s), None)
         if saying is None:
             rest.append(words[at])
         at += len(saying or "1")
