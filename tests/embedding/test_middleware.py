@@ -298,6 +298,43 @@ def test_human_in_the_loop(pair: Any, either: Run) -> None:
     assert offered(model) == ["I'm Alice, look"] * 2
 
 
+def test_recall_runs_once_a_turn(machine: Any, either: Run) -> None:
+    """However often the model is asked in a turn, and also when the turn paused for a person, what is known is looked up once."""
+    looked: list[str] = []
+
+    class Counting:
+        """A store that counts how often it is asked."""
+
+        learning_type = "counting"
+
+        def recall(self, message: str = "", **context: Any) -> Any:
+            looked.append(message)
+            return f"asked {len(looked)} times"
+
+        def process(self, messages: list[Any], **context: Any) -> None:
+            pass
+
+        def build_context(self, data: Any) -> str:
+            return str(data)
+
+        def get_tools(self, **context: Any) -> list[Any]:
+            return []
+
+    model = scenes.model(answers=[calls("look", number, place="Rome") for number in range(3)] + ["done", "ok"])
+    found = machine(model, user_profile=True, custom_stores={"counting": Counting()})
+    asking = HumanInTheLoopMiddleware(interrupt_on={"look": True})
+    learning = agent(model, LearningMiddleware(found), asking, tools=[look])
+    result = either(learning, say("I'm Alice"))
+    for _ in range(3):
+        result = either(learning, Command(resume=scenes.APPROVED))
+    assert texts(result)[-1] == "done"
+    assert looked == ["I'm Alice"]
+    assert all("asked 1 times" in scenes.told(one) for one in model.calls)
+    either(learning, say("two"))
+    assert looked == ["I'm Alice", "two"]
+    assert found.flush()
+
+
 def test_human_in_the_loop_with_proposals(machine: Any, either: Run) -> None:
     """Both may ask in one turn, one after the other."""
     model = scenes.model(answers=[calls("look", place="Rome"), "Nothing there."])
@@ -422,6 +459,19 @@ def test_redaction_behind_learning_still_keeps_it_out(pair: Any, either: Run, ur
     model, machine = pair()
     learning = agent(model, LearningMiddleware(machine), PIIMiddleware("email", strategy="redact"))
     either(learning, say(f"I'm Alice, write to {MAIL}"))
+    assert machine.flush()
+    assert offered(model) == ["I'm Alice, write to [REDACTED_EMAIL]"]
+    assert MAIL not in kept(url)
+
+
+def test_words_that_are_redacted_and_summarized_in_one_turn(pair: Any, either: Run, url: str) -> None:
+    """Put before both, learning reads a message that goes into a summary as it read last, without what was taken out."""
+    model, machine = pair([calls("look", number, place="Rome") for number in range(4)] + ["done"])
+    cut = SummarizationMiddleware(ScriptedModel(answers="S."), trigger=("messages", 6), keep=("messages", 2))
+    redacts = PIIMiddleware("email", strategy="redact")
+    learning = agent(model, LearningMiddleware(machine), redacts, cut, tools=[look])
+    result = either(learning, say(f"I'm Alice, write to {MAIL}"))
+    assert "I'm Alice" not in "".join(texts(result))
     assert machine.flush()
     assert offered(model) == ["I'm Alice, write to [REDACTED_EMAIL]"]
     assert MAIL not in kept(url)
