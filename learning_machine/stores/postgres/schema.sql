@@ -43,6 +43,13 @@ CREATE TABLE learning_machine.learning (
 
 ALTER TABLE ONLY learning_machine.learning FORCE ROW LEVEL SECURITY;
 
+CREATE FUNCTION learning_machine.about_thing(row_ learning_machine.learning, things text[], pattern text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select row_.slot = any (things) or row_.subject = any (things) or row_.target = any (things)
+        or concat_ws(chr(10), row_.name, row_.text, row_.found_by, row_.value::text) ~* pattern
+$$;
+
 CREATE FUNCTION learning_machine.carries(row_ learning_machine.learning) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -95,11 +102,11 @@ CREATE FUNCTION learning_machine.change_digest(previous bytea, row_ learning_mac
 $$;
 
 CREATE FUNCTION learning_machine.erased_digest(owner text, what text, content text) RETURNS bytea
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'learning_machine', 'pg_temp'
     AS $$
-    select sha256((select salt from installation)
-                  || convert_to(concat_ws(chr(31), owner, what, content), 'UTF8'))
-$$;
+            select sha256((select salt from installation) || convert_to(concat_ws(chr(31), owner, what, content), 'UTF8'))
+        $$;
 
 CREATE FUNCTION learning_machine.flag_roots(speaker bigint, thread text, line text[]) RETURNS void
     LANGUAGE plpgsql
@@ -755,7 +762,8 @@ CREATE TABLE learning_machine.turn (
     scope jsonb NOT NULL,
     shown jsonb DEFAULT '[]'::jsonb NOT NULL,
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    abandoned_at timestamp with time zone
+    abandoned_at timestamp with time zone,
+    imported uuid
 );
 
 ALTER TABLE ONLY learning_machine.turn FORCE ROW LEVEL SECURITY;
@@ -937,6 +945,8 @@ CREATE INDEX root_session ON learning_machine.root USING btree (space, session);
 CREATE INDEX spending_machine ON learning_machine.spending USING btree (machine, at);
 
 CREATE INDEX tombstone_digest ON learning_machine.tombstone USING btree (digest);
+
+CREATE INDEX turn_imported ON learning_machine.turn USING btree (space, imported) WHERE (imported IS NOT NULL);
 
 CREATE INDEX turn_session ON learning_machine.turn USING btree (space, machine, session, seq);
 

@@ -135,10 +135,11 @@ with words as (delete from posting where space = %(space)s and source = any (%(s
 delete from embedding where space = %(space)s and source = any (%(sources)s::text[]) and item = %(item)s;
 
 -- name: unindexed_messages
--- What was said in these turns and is not searchable yet.
+-- What was said in these turns and is not searchable yet; held, so that no words are kept of what is erased meanwhile.
 select m.id, m.turn, m.key from message m
 where m.space = %(space)s and m.turn = any (%(turns)s::uuid[])
-  and not exists (select from posting p where p.space = m.space and p.source = 'message' and p.item = m.id);
+  and not exists (select from posting p where p.space = m.space and p.source = 'message' and p.item = m.id)
+order by m.id for share of m;
 
 -- name: near
 -- Learnings of one space that may say the same: nearest by meaning, and by the words that tell most.
