@@ -61,8 +61,8 @@ left join learning about on about.space + 0 = l.space and about.store = l.store 
       and about.kind = 'entity' and about.known_to is null;
 
 -- name: messages
--- The same over what was said: the speaker's own words and the answers to them, with their neighbours on their branch.
--- What is in front of the agent is left out, and so is a turn in which something was said that was taken back since.
+-- The same over what was said: the speaker's own words and the answers to them, with their neighbours on their branch,
+-- which are looked for among the ten nearest. What is in front of the agent is left out, and so is a turn in which something was said that was taken back since.
 with gone as (
     select messages_taken_back() as keys
 ), by_words as (
@@ -107,15 +107,17 @@ cross join lateral (
 left join by_words w on w.space = f.space and w.item = f.item
 left join lateral (select vector from embedding where space + 0 = f.space and model = %(model)s and source = 'message' and item = f.item offset 0) e on true
 left join lateral (
-    select b.id, b.role, b.content from message b join turn t on t.space + 0 = b.space and t.id = b.turn
-    where b.space = m.space and b.session = m.session and b.id < m.id
-      and not b.key = any (%(here)s::text[]) and (b.expires_at is null or b.expires_at > statement_timestamp())
+    select b.id, b.role, b.content
+    from (select * from message where space = m.space and session = m.session and id < m.id order by id desc limit 10) b
+    cross join lateral (select abandoned_at, messages from turn t where t.space + 0 = b.space and t.id = b.turn offset 0) t
+    where not b.key = any (%(here)s::text[]) and (b.expires_at is null or b.expires_at > statement_timestamp())
       and not t.messages && (select keys from gone) and on_branch(b.session, b.key, t.abandoned_at, %(session)s, %(here)s::text[], m.line)
     order by b.id desc limit 1) before on true
 left join lateral (
-    select a.id, a.role, a.content from message a join turn t on t.space + 0 = a.space and t.id = a.turn
-    where a.space = m.space and a.session = m.session and a.id > m.id
-      and not a.key = any (%(here)s::text[]) and (a.expires_at is null or a.expires_at > statement_timestamp())
+    select a.id, a.role, a.content
+    from (select * from message where space = m.space and session = m.session and id > m.id order by id limit 10) a
+    cross join lateral (select abandoned_at, messages from turn t where t.space + 0 = a.space and t.id = a.turn offset 0) t
+    where not a.key = any (%(here)s::text[]) and (a.expires_at is null or a.expires_at > statement_timestamp())
       and not t.messages && (select keys from gone) and on_branch(a.session, a.key, t.abandoned_at, %(session)s, %(here)s::text[], m.line)
     order by a.id limit 1) after on true;
 
