@@ -9,8 +9,10 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from learning_machine.state.messages import keys_of
+from learning_machine.stores import learned_knowledge
 from learning_machine.stores.conversation import ConversationConfig
 from learning_machine.stores.protocol import Standing
+from learning_machine.testing import change
 
 TODAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 
@@ -35,6 +37,12 @@ def tell(
 def passages(world: Any, message: str, **scope: Any) -> list[str]:
     found = world.recall(message, **scope).get("conversation")
     return [one.content for one in found.passages] if found else []
+
+
+def learn(world: Any, text: str, *learned: dict[str, Any], session: str = "s1") -> Any:
+    """One turn in which that was said and this was learned; the first receipt."""
+    world.learned = list(learned)
+    return world.machine.process(said(text, "Noted.", session=session), user_id="alice", session_id=session)[0]
 
 
 # --- what is found ----------------------------------------------------------------------------------------------------
@@ -66,6 +74,43 @@ def test_the_neighbours_help(world: Any) -> None:
     )
     assert passages(world, "ferry port leave")[0].startswith("Which port")
     assert world.recall("ferry port leave")["conversation"].passages[0].after == "Piraeus, at seven."
+
+
+def test_what_was_taken_back(world: Any) -> None:
+    """Of a turn whose words were taken back since nothing is recalled, not even beside another; said anew, it is."""
+    words = change("user_profile", "90k", kind="field", name="salary", quote="salary is 90k")
+    tell(world, "What is a fair salary?", "That depends.")
+    salary = learn(world, "My salary is 90k.", words)
+    tell(world, "Is a salary paid monthly?", "It is.")
+    everything = "What did I say about my salary?"
+    assert "My salary is 90k." in passages(world, everything)
+    learn(world, "Forget that.", change("user_profile", action="retire", handle=salary["handle"], quote="Forget that."))
+    assert passages(world, everything) and not shown(world, everything, "90k")
+    learn(world, "My salary is 90k, after all.", words)
+    assert shown(world, everything, "90k")
+
+
+def test_what_was_taken_back_crowds_nothing_out(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns that are no longer told, more than candidates are looked at, leave the place to the one that is."""
+    monkeypatch.setattr(learned_knowledge, "CANDIDATES", 5)
+    quoted = [f"The vault code is {number}." for number in range(8)]
+    for number, text in enumerate(quoted):
+        note = change("user_profile", text, kind="observation", quote=text)
+        receipt = learn(world, text, note, session=f"s{number}")
+        learn(
+            world,
+            "No.",
+            change("user_profile", action="retire", handle=receipt["handle"], quote="No."),
+            session=f"s{number}",
+        )
+    tell(world, "I once left the vault open by a code of honour.", "I see.", session="last")
+    assert passages(world, "vault code") == ["I once left the vault open by a code of honour."]
+
+
+def shown(world: Any, message: str, word: str) -> bool:
+    """Whether anything recalled of the conversation has the word in it, or beside it."""
+    found = world.recall(message).get("conversation")
+    return any(word in f"{one.content} {one.before} {one.after}" for one in (found.passages if found else ()))
 
 
 def test_private(world: Any) -> None:

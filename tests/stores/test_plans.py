@@ -11,9 +11,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from learning_machine.state.scope import Scope
+from learning_machine.stores.indexing import Question
+from learning_machine.stores.learned_knowledge import CANDIDATES, search_params
 from learning_machine.stores.postgres.database import Access, Database
 from learning_machine.stores.postgres.migrate import prepare
-from learning_machine.stores.postgres.queries import query
+from learning_machine.stores.postgres.queries import positional, query
+from learning_machine.stores.protocol import Standing
 
 PEOPLE, EACH = 400, 50
 FILL = """
@@ -27,6 +31,35 @@ insert into message (space, turn, session, key, position, role, content)
 insert into learning (space, store, kind, slot, text, content_key, origin, trust, status, batch, session, anchor)
     select space, 'user_profile', 'observation', '=' || id, 'text ' || id, id::text, 'user', 60, 'active', id, session, answer
     from turn;
+-- One of them has said very much.
+insert into space (kind, owner) values ('user', 'talker');
+insert into turn (space, id, machine, session, answer, messages, scope)
+    select id, gen_random_uuid(), 'default', 's', 't' || n, array['t' || n], '{}'
+    from space, generate_series(1, 3000) n where owner = 'talker';
+insert into message (space, turn, session, key, position, role, content)
+    select space, id, session, answer, 0, 'user', 'words' from turn where answer like 't%';
+insert into posting (space, source, lexeme, item, weight)
+    select space, 'message', lexeme, id, 1 from message, unnest(array['', 'word', 'w' || id % 100]) lexeme where key like 't%';
+insert into learning (space, store, kind, slot, name, text, content_key, origin, trust, status, batch)
+    select space, 'learned_knowledge', 'insight', '=' || id, 'n', 'text', id::text, 'user', 60, 'active', turn
+    from message where key like 't%';
+insert into posting (space, source, lexeme, item, weight)
+    select space, 'learned_knowledge', lexeme, id, 1 from learning, unnest(array['', 'word', 'w' || id % 100]) lexeme
+    where store = 'learned_knowledge';
+insert into learning (space, store, kind, subject, slot, target, name, text, content_key, origin, trust, status, batch)
+    select t.space, 'entity_memory', kind, case kind when 'entity' then '' else 'entity-' || t.seq end,
+           case kind when 'entity' then 'entity-' || t.seq else '=' || t.id || kind end,
+           case kind when 'relationship' then 'entity-' || t.seq + 1 else '' end, 'n', 'text', t.id || kind,
+           'user', 60, 'active', t.id
+    from turn t, unnest(array['entity', 'fact', 'event', 'relationship']) kind where t.answer like 't%';
+insert into posting (space, source, lexeme, item, weight)
+    select space, 'name', slot, id, 1 from learning where kind = 'entity';
+insert into embedding_model (name, dimension, active) values ('test', 2, true);
+insert into embedding (space, item, source, model, vector)
+    select space, id, store, 1, array[cos(id), sin(id)]::public.vector::public.halfvec
+    from learning where store = 'learned_knowledge';
+insert into embedding (space, item, source, model, vector)
+    select space, id, 'message', 1, array[cos(id), sin(id)]::public.vector::public.halfvec from message where key like 't%';
 insert into evidence (space, learning_space, learning, quote) select space, space, id, 'words' from learning;
 insert into strength (space, learning, since, half_life) select space, id, now(), 365 from learning;
 insert into change (space, learning, action, origin, batch) select space, id, 'save', 'user', batch from learning;
@@ -100,6 +133,75 @@ def test_no_query_reads_everything(crowded: Database, name: str) -> None:
         "proposal",
     }, json.dumps(plan, indent=1)
     assert scans
+
+
+TYPES: dict[type, str] = {int: "int", list: "text[]"}
+
+
+def planned_once(transaction: Any, name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """How a query is answered by the plan that recall makes once a connection, for whatever is asked."""
+    text, names = positional(name)
+    values = [params[one] for one in names]
+    types = ["int[]" if one == "words" else TYPES.get(type(params[one]), "unknown") for one in names]
+    run = psycopg.ClientCursor(transaction.connection).execute
+    run(query("access.plan_once"))
+    run(f"prepare asked ({', '.join(types)}) as {text.decode()}".encode())
+    explained = run(
+        f"explain (format json, analyze) execute asked ({', '.join(['%s'] * len(values))})", values
+    ).fetchone()
+    run("deallocate asked")
+    return next(iter((explained or {}).values()))[0]["Plan"]  # type: ignore[no-any-return]
+
+
+WORDS = {"common": (["word"], [1]), "rare": (["w7"], [1]), "both": (["word", "w7"], [1, 2])}
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("search", ["search.messages", "search.learnings"])
+def test_only_candidates_are_read(crowded: Database, search: str, words: str) -> None:
+    """Of thousands of texts that fit a question, in a space far larger than others, recall looks up those that are among
+    the best, one by one, and what stands beside them."""
+    question = Question(text="x", vector="[1,0]", model=1)
+    source = "message" if search == "search.messages" else "learned_knowledge"
+    params = search_params(source, Scope(user_id="talker", session_id="now"), Standing(), question)
+    lexemes, numbers = WORDS[words]
+    with crowded.transaction(Access(user_id="talker")) as transaction:
+        plan = planned_once(transaction, search, {**params, "lexemes": lexemes, "words": numbers})
+    read = dict.fromkeys(("message", "turn", "learning", "evidence"), 0.0)
+    for node in nodes(plan):
+        if (table := node.get("Relation Name")) in read:
+            read[table] += (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+    assert plan["Actual Rows"] >= CANDIDATES * 0.6
+    assert max(read.values()) <= 10 * CANDIDATES, read
+
+
+def test_only_what_is_named_is_read(crowded: Database) -> None:
+    """Of thousands of things, recall looks up the ones a text names, and what is known of them."""
+    with crowded.transaction(Access(user_id="talker")) as transaction:
+        named = transaction.connection.execute(
+            "select slot from learning where kind = 'entity' order by id limit 3 offset 1000"
+        )
+        params = {**PLACE, "store": "entity_memory", "keys": [row["slot"] for row in named], "entities": 5, "each": 20}
+        plan = planned_once(transaction, "entities.named", {**params, "since": None, "until": None})
+    read = [
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in nodes(plan)
+        if node.get("Relation Name") == "learning"
+    ]
+    assert plan["Actual Rows"] >= 12
+    assert max(read) <= 100, read
+
+
+def test_what_stands_is_read_once(crowded: Database) -> None:
+    """Of a subject with thousands of entries, recall reads each a few times at most."""
+    params = {**PLACE, "store": "learned_knowledge", "subject": "", "limit": 500}
+    with crowded.transaction(Access(user_id="talker")) as transaction:
+        plan = planned_once(transaction, "recall.current", params)
+    read = [
+        node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan) if node.get("Relation Name") == "learning"
+    ]
+    assert plan["Actual Rows"] == 500
+    assert sum(read) <= 4 * 3_000, read
 
 
 def test_a_forgotten_condition_is_fast_too(crowded: Database) -> None:

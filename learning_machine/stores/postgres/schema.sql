@@ -185,7 +185,7 @@ CREATE FUNCTION learning_machine.messages_taken_back() RETURNS text[]
     ), fallen as (
         select space, id from retired
         union all
-        select l.space, l.id from retired r join learning l on l.space = r.space and l.superseded_by = r.id
+        select l.space, l.id from retired r join learning l on l.space + 0 = r.space and l.superseded_by = r.id
     )
     select coalesce(array_agg(distinct e.message), '{}') from fallen f
     join evidence e on e.learning_space = f.space and e.learning = f.id

@@ -38,14 +38,14 @@ with line as materialized (
     where l.store = %(store)s and l.subject = %(subject)s and l.known_to is null and l.status in ('active', 'retired')
     union all
     -- closed by something that does not count where we stand
-    select l.* from learning s join learning l on l.space = s.space and l.superseded_by = s.id
+    select l.* from learning s join learning l on l.space + 0 = s.space and l.superseded_by = s.id
     where s.store = %(store)s and s.subject = %(subject)s and l.status in ('active', 'retired')
       and (s.abandoned_at is not null or ((select keys from line) is not null and s.session = %(session)s))
       and not on_branch(s.session, s.anchor, s.abandoned_at, %(session)s, %(here)s::text[], (select keys from line))
     union all
     select before.* from learning s cross join lateral (
         select l.* from learning l
-        where l.space = s.space and l.store = s.store and l.subject = s.subject and l.slot = s.slot and l.status in ('active', 'retired')
+        where l.space + 0 = s.space and l.store = s.store and l.subject = s.subject and l.slot = s.slot and l.status in ('active', 'retired')
           and l.known_to is not null and (l.holds_from is null or l.holds_from <= statement_timestamp())
           and (l.true_to is null or l.true_to > statement_timestamp())
           and on_branch(l.session, l.anchor, l.abandoned_at, %(session)s, %(here)s::text[], (select keys from line))
@@ -66,7 +66,7 @@ select id, now.space, store, kind, name, subject, target, slot, value, text, ori
        case when holds then 'active' else 'retired' end as status, count(*) over () as total,
        case when holds then (
            select jsonb_agg(jsonb_build_object('id', c.id, 'text', c.text, 'origin', c.origin, 'known_from', c.known_from) order by c.id desc)
-           from learning c where c.space = now.space and c.store = now.store and c.subject = now.subject and c.slot = now.slot
+           from learning c where c.space + 0 = now.space and c.store = now.store and c.subject = now.subject and c.slot = now.slot
              and c.status = 'challenge' and c.known_to is null
              and exists (select from space o where o.id = c.space and o.kind in ('user', 'session'))) end as challenges,
        coalesce(power(2, -greatest(extract(epoch from statement_timestamp() - s.since)::float8, 0) / 86400 / s.half_life), 1) as strength

@@ -10,7 +10,7 @@ with by_words as (
     from (select * from word_scores(%(source)s, %(lexemes)s, %(words)s) order by words desc, item desc offset 0) f
     cross join lateral (
         select s.id, s.kind, s.status, s.expires_at, s.holds_to, coalesce(s.true_from, s.known_from) as at
-        from (select store, subject, slot, (select standing_line()) as line from learning where space = f.space and id = f.item offset 0) h
+        from (select store, subject, slot, (select standing_line()) as line from learning where space + 0 = f.space and id = f.item offset 0) h
         join learning s on s.space + 0 = f.space and s.store = h.store and s.subject = h.subject and s.slot = h.slot
         where s.status in ('active', 'retired', 'archived')
           and (s.true_from is null or s.true_from <= statement_timestamp() or left(s.slot, 1) = '=' or s.kind = 'event')
@@ -32,7 +32,7 @@ with by_words as (
           order by distance offset 0) f
     cross join lateral (
         select s.id, s.kind, s.status, s.expires_at, s.holds_to, coalesce(s.true_from, s.known_from) as at
-        from (select store, subject, slot, (select standing_line()) as line from learning where space = f.space and id = f.item offset 0) h
+        from (select store, subject, slot, (select standing_line()) as line from learning where space + 0 = f.space and id = f.item offset 0) h
         join learning s on s.space + 0 = f.space and s.store = h.store and s.subject = h.subject and s.slot = h.slot
         where s.status in ('active', 'retired', 'archived')
           and (s.true_from is null or s.true_from <= statement_timestamp() or left(s.slot, 1) = '=' or s.kind = 'event')
@@ -49,20 +49,20 @@ select l.id, l.space, l.store, l.kind, l.name, l.subject, l.target, l.slot, l.va
        l.true_from, l.true_to, case s.kind when 'group' then s.grp else s.kind end as namespace, about.name as about, l.stale_at is not null as stale,
        case when l.stale_at is not null then taken_back(l.space, l.id) end as taken_back,
        (select jsonb_agg(jsonb_build_object('id', c.id, 'text', c.text, 'origin', c.origin, 'known_from', c.known_from) order by c.id desc)
-        from learning c where c.space = l.space and c.store = l.store and c.subject = l.subject and c.slot = l.slot
+        from learning c where c.space + 0 = l.space and c.store = l.store and c.subject = l.subject and c.slot = l.slot
           and c.status = 'challenge' and c.known_to is null and s.kind in ('user', 'session')) as challenges,
        coalesce(w.words, 0) as words, coalesce(w.covered, 0) as covered, 1 - (e.vector <=> %(vector)s::halfvec) as meaning
 from found f
-cross join lateral (select * from learning where space = f.space and id = f.id offset 0) l
+cross join lateral (select * from learning where space + 0 = f.space and id = f.id offset 0) l
 join space s on s.id = l.space
 left join by_words w on w.space = f.space and w.item = f.item
-left join lateral (select vector from embedding where space = f.space and model = %(model)s and source = %(source)s and item = f.item offset 0) e on true
+left join lateral (select vector from embedding where space + 0 = f.space and model = %(model)s and source = %(source)s and item = f.item offset 0) e on true
 left join learning about on about.space + 0 = l.space and about.store = l.store and about.subject = '' and about.slot = l.subject
       and about.kind = 'entity' and about.known_to is null;
 
 -- name: messages
--- The same over what was said: the speaker's own words and the answers to them, with their neighbours on their branch.
--- What is in front of the agent is left out, and so is a turn in which something was said that was taken back since.
+-- The same over what was said: the speaker's own words and the answers to them, with their neighbours on their branch,
+-- which are looked for among the ten nearest. What is in front of the agent is left out, and so is a turn in which something was said that was taken back since.
 with gone as (
     select messages_taken_back() as keys
 ), by_words as (
@@ -70,7 +70,7 @@ with gone as (
     from (select * from word_scores('message', %(lexemes)s, %(words)s) order by words desc, item desc offset 0) f
     cross join lateral (
         select m.key, m.session, m.said_at, m.expires_at, t.abandoned_at, t.messages, (select standing_line()) as line
-        from message m join turn t on t.space = m.space and t.id = m.turn where m.space = f.space and m.id = f.item offset 0) m
+        from message m join turn t on t.space + 0 = m.space and t.id = m.turn where m.space + 0 = f.space and m.id = f.item offset 0) m
     where not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > clock_timestamp())
       and (%(since)s::timestamptz is null or m.said_at >= %(since)s) and (%(until)s::timestamptz is null or m.said_at < %(until)s)
       and not m.messages && (select keys from gone)
@@ -88,7 +88,7 @@ with gone as (
           order by distance offset 0) f
     cross join lateral (
         select m.key, m.session, m.said_at, m.expires_at, t.abandoned_at, t.messages, (select standing_line()) as line
-        from message m join turn t on t.space = m.space and t.id = m.turn where m.space = f.space and m.id = f.item offset 0) m
+        from message m join turn t on t.space + 0 = m.space and t.id = m.turn where m.space + 0 = f.space and m.id = f.item offset 0) m
     where %(vector)s::halfvec is not null and not m.key = any (%(here)s::text[]) and (m.expires_at is null or m.expires_at > clock_timestamp())
       and (%(since)s::timestamptz is null or m.said_at >= %(since)s) and (%(until)s::timestamptz is null or m.said_at < %(until)s)
       and not m.messages && (select keys from gone)
@@ -103,19 +103,21 @@ select m.id, m.space, m.session, m.key, m.role, m.content, m.said_at,
        after.id as after_id, after.role as after_role, after.content as after_content
 from found f
 cross join lateral (
-    select m.*, (select standing_line()) as line from message m where m.space = f.space and m.id = f.item offset 0) m
+    select m.*, (select standing_line()) as line from message m where m.space + 0 = f.space and m.id = f.item offset 0) m
 left join by_words w on w.space = f.space and w.item = f.item
-left join lateral (select vector from embedding where space = f.space and model = %(model)s and source = 'message' and item = f.item offset 0) e on true
+left join lateral (select vector from embedding where space + 0 = f.space and model = %(model)s and source = 'message' and item = f.item offset 0) e on true
 left join lateral (
-    select b.id, b.role, b.content from message b join turn t on t.space = b.space and t.id = b.turn
-    where b.space = m.space and b.session = m.session and b.id < m.id
-      and not b.key = any (%(here)s::text[]) and (b.expires_at is null or b.expires_at > statement_timestamp())
+    select b.id, b.role, b.content
+    from (select * from message where space = m.space and session = m.session and id < m.id order by id desc limit 10) b
+    cross join lateral (select abandoned_at, messages from turn t where t.space + 0 = b.space and t.id = b.turn offset 0) t
+    where not b.key = any (%(here)s::text[]) and (b.expires_at is null or b.expires_at > statement_timestamp())
       and not t.messages && (select keys from gone) and on_branch(b.session, b.key, t.abandoned_at, %(session)s, %(here)s::text[], m.line)
     order by b.id desc limit 1) before on true
 left join lateral (
-    select a.id, a.role, a.content from message a join turn t on t.space = a.space and t.id = a.turn
-    where a.space = m.space and a.session = m.session and a.id > m.id
-      and not a.key = any (%(here)s::text[]) and (a.expires_at is null or a.expires_at > statement_timestamp())
+    select a.id, a.role, a.content
+    from (select * from message where space = m.space and session = m.session and id > m.id order by id limit 10) a
+    cross join lateral (select abandoned_at, messages from turn t where t.space + 0 = a.space and t.id = a.turn offset 0) t
+    where not a.key = any (%(here)s::text[]) and (a.expires_at is null or a.expires_at > statement_timestamp())
       and not t.messages && (select keys from gone) and on_branch(a.session, a.key, t.abandoned_at, %(session)s, %(here)s::text[], m.line)
     order by a.id limit 1) after on true;
 
