@@ -17,7 +17,7 @@ from learning_machine.state.messages import as_messages
 from learning_machine.state.scope import Scope
 from learning_machine.state.times import When, looking_back
 from learning_machine.stores.curation.pinning import pin
-from learning_machine.stores.explaining import explain
+from learning_machine.stores.explaining import ANYBODY, explain
 from learning_machine.stores.hindsight import MOST as HINDSIGHT
 from learning_machine.stores.hindsight import standing_query
 from learning_machine.stores.indexing import Vectors
@@ -40,7 +40,7 @@ class Truth(Recalling):
         """
         self._make_ready()
         with self.parts.database.transaction(self._eyes(scope)) as transaction:
-            return explain(transaction, id)
+            return explain(transaction, id, Scope(**scope).user_id if scope else ANYBODY)
 
     async def aexplain(self, id: str | int, **scope: Any) -> dict[str, Any]:
         return await asyncio.to_thread(self.explain, id, **scope)

@@ -138,6 +138,24 @@ def forks_see_their_branch(talk: Talk) -> None:
     assert talk.reply() == "name Alice last back"
 
 
+def returns_find_their_branch(talk: Talk) -> None:
+    """Whoever goes back to a branch that was left finds it as it was, its private learnings too; other threads follow."""
+    talk.say("one")
+    talk.learned()
+    early = talk.mark()
+    talk.say("I'm Alice")
+    talk.learned()
+    late = talk.mark()
+    assert talk.fork(early, "I'm Anna") == "name ? last one"
+    talk.learned()
+    talk.say("Who am I?", thread="other")
+    assert talk.reply("other").startswith("name Anna")
+    assert talk.fork(late, "back") == "name Alice last I'm Alice"
+    talk.learned()
+    talk.say("Who am I?", thread="another")
+    assert talk.reply("another").startswith("name Alice")
+
+
 def regenerated_answers_forget(talk: Talk) -> None:
     """What was learned from an answer is gone with the answer, when another takes its place."""
     talk.say("Pick one")

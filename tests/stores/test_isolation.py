@@ -37,7 +37,8 @@ insert into imported (space, batch, source) select id, gen_random_uuid(), 'notes
 insert into archived (space, learning, reason, batch) select space, id, 'faded', gen_random_uuid() from learning;
 insert into strength (space, learning, since, half_life) select space, id, now(), 1 from learning;
 insert into judged (space, one, other, same)
-    select one.space, one.id, other.id, false from learning one join learning other on other.space = one.space and other.id > one.id;
+    select one.space, one.id, other.id, false
+    from learning one join learning other on other.space = one.space and other.id > one.id;
 insert into job_error (space, machine, turn, attempt, error) select space, 'm', gen_random_uuid(), 1, 'e' from learning;
 insert into embedding_model (name, dimension, active) values ('m', 2, true);
 insert into posting (space, source, lexeme, item, weight) select space, 'notes', 'word', id, 1 from learning on conflict do nothing;
