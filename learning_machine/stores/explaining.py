@@ -39,7 +39,7 @@ def explain(transaction: Transaction, id: str | int, asker: object = ANYBODY) ->
     return {
         **what(row),
         "sources": {"origin": row["origin"], "trust": row["trust"], "quotes": row["quotes"] or [], "turn": row["turn"]},
-        "mode": verdicts[0]["mode"] if verdicts else "background" if row["turn"] else "direct",
+        "mode": verdicts[0]["mode"] if verdicts else mode(row),
         "verdicts": [seen(verdict(one), one, "decided_by", row, asker) for one in verdicts],
         "replaced": named(row["supersedes"]),
         "replaced_by": named(row["superseded_by"]),
@@ -62,6 +62,13 @@ def seen(step: dict[str, Any], row: Row, name: str, learning: Row, asker: object
     if learning["space_kind"] in ("user", "session") or (asker is not None and step[name] == asker):
         return step
     return {key: value for key, value in step.items() if key not in (name, "batch", "proposal")}
+
+
+def mode(row: Row) -> str:
+    """How it came to be known without anybody deciding: read from a turn, saved by the agent's tool, or written directly."""
+    if row["turn"]:
+        return "background"
+    return "agentic" if row["in_a_talk"] else "direct"
 
 
 def what(row: Row) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def test_five_calls_in_one_message_all_land(machine: Any, thread: Any, say: Any,
     known = found.recall(user_id="alice", session_id="t1")
     profile, session = known["user_profile"], known["session_context"]
     assert (profile.name, profile.preferences) == ("Alice", ["short answers"])
+    assert {found.explain(item.handle, user_id="alice")["mode"] for item in profile.items} == {"agentic"}
     assert profile.observations == ("Alice runs marathons.",)
     assert (session.summary, session.goal) == ("Getting to know Alice.", "run Berlin")
     assert [(step.text, step.status) for step in session.steps] == [("train", "doing")]

@@ -13,7 +13,9 @@ import psycopg
 import pytest
 from dev_server import ROOT, Served, said, turn
 
-from learning_machine import LearningMachine
+from learning_machine import LearningMachine, Scope
+from learning_machine.state.changes import Add
+from learning_machine.stores.writing import Source
 
 Machines = tuple[LearningMachine, LearningMachine]
 STEPS = ["recall", "build_context", "agent", "extract", "approve", "store"]
@@ -197,6 +199,30 @@ def count(database: str, condition: str) -> int:
     return int(found[0]) if found else 0
 
 
+def test_curation_stops_for_a_person(open_server: Served, beside_open: Machines) -> None:
+    """Asked to, `curate` lays its diff before a person and waits; approved, it does that, for the run's user alone."""
+
+    async def drive() -> None:
+        client, alice, parts = open_server.client(), someone(), beside_open[0].parts
+
+        async def known() -> list[str]:
+            return [item.text for item in (await beside_open[0].arecall(**alice))["user_profile"].items]
+
+        for text in ("Likes tea", "likes the tea!"):
+            said = Add(store="user_profile", kind="observation", text=text, value=text)
+            await asyncio.to_thread(parts.ledger.write, [said], scope=Scope(**alice), source=Source())
+        thread = (await client.threads.create())["thread_id"]
+        await client.runs.wait(thread, "curate", input={"ask": True}, context=alice, raise_error=True)
+        (asked,) = (await client.threads.get_state(thread))["interrupts"]
+        (action,) = asked["value"]["action_requests"]
+        assert "- likes the tea! [" in action["description"] and len(await known()) == 2
+        answer: Any = {"resume": {"decisions": [{"type": "approve"}]}}
+        done = await client.runs.wait(thread, "curate", command=answer, context=alice, raise_error=True)
+        assert done["report"]["figures"] == {"merged": 1} and await known() == ["Likes tea"]
+
+    asyncio.run(drive())
+
+
 @pytest.mark.full
 def test_a_cron_looks_after_what_was_learned(open_server: Served) -> None:
     """The server's own cron runs the curation graph, once a minute at most; run by hand it ends the same way."""
@@ -207,7 +233,8 @@ def test_a_cron_looks_after_what_was_learned(open_server: Served) -> None:
         result = await client.runs.wait(None, "curate", input={}, raise_error=True)
         assert set(result) == {"preview", "report"}
         assistant = await assistant_of(client, "curate")
-        cron = await client.crons.create(assistant, schedule="* * * * *", input={})
+        options: Any = {"schedule": "* * * * *", "input": {}, "on_run_completed": "keep"}
+        cron = await client.crons.create(assistant, **options)
         try:
             for _ in range(90):
                 if await finished(client, assistant):

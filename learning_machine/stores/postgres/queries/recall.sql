@@ -88,7 +88,8 @@ order by l.store, l.id desc limit %(limit)s;
 -- name: one
 select l.*, (select array_agg(quote order by e.id) from evidence e
         where e.learning_space = l.space and e.learning in (select merged_into(l.space, l.id)) and e.withdrawn_at is null) as quotes,
-       (select kind from space where space.id = l.space) as space_kind
+       (select kind from space where space.id = l.space) as space_kind,
+       l.anchor is not null or exists (select from root r where r.learning_space = l.space and r.learning = l.id) as in_a_talk
 from learning l where l.id = %(id)s;
 
 -- name: of_turn
