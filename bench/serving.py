@@ -1,4 +1,4 @@
-"""How long the HTTP API takes to answer, for one user with very much to be shown.
+"""How long the HTTP API and the pages take to answer, for one user with very much to be shown.
 
     python bench/serving.py [--size 10000] [--proposals 500] [--neighbours 300]
 
@@ -128,6 +128,45 @@ def asked(client: httpx.Client, hub: str, handle: str) -> dict[str, Callable[[in
     }
 
 
+def looked_at(url: str, hub: str, handle: str) -> dict[str, Callable[[int], Any]]:
+    """The pages, by name, for somebody who is signed in."""
+    people = {user: signed_in(url, user) for user in (USER, REVIEWER)}
+
+    def page(path: str, user: str = USER) -> Callable[[int], Any]:
+        return lambda _: people[user].get(f"/learned/{path}").raise_for_status().read()
+
+    def searched(words: str) -> Callable[[int], Any]:
+        form = {"form_token": token_on(people[USER].get("/learned/search").text), "q": words}
+        return lambda _: people[USER].post("/learned/search", data=form).raise_for_status().read()
+
+    return {
+        "page: overview": page(""),
+        "page: about me": page("me"),
+        "page: knowledge": page("knowledge"),
+        "page: all that was learned": page("knowledge?store=all&state=all"),
+        "page: a learning": page(f"learnings/{handle}"),
+        "page: things": page("things"),
+        "page: thing with neighbours": page(f"things/{hub}"),
+        "page: timeline": page("timeline"),
+        "page: review": page("review"),
+        "page: review, reviewing": page("review", REVIEWER),
+        "page: review, last page": page("review?page=25"),
+        "page: turns": page("turns"),
+        "page: search": searched("the house of the river"),
+    }
+
+
+def signed_in(url: str, user: str) -> httpx.Client:
+    client = httpx.Client(base_url=url, timeout=60, follow_redirects=True)
+    form = {"form_token": token_on(client.get("/learned/sign-in").text), "user": user, "groups": GROUP}
+    client.post("/learned/sign-in", data=form).raise_for_status()
+    return client
+
+
+def token_on(page: str) -> str:
+    return page.partition('name="form_token" value="')[2].partition('"')[0]
+
+
 def run(size: int, proposals: int, neighbours: int, rounds: int, server: str | None) -> dict[str, Timing]:
     with own_database(server) as url, machine_on(url) as machine:
         with step(f"{proposals} proposals and {neighbours} neighbours"):
@@ -137,7 +176,7 @@ def run(size: int, proposals: int, neighbours: int, rounds: int, server: str | N
             fill(machine, world_of(size), USER)
         handle = machine.learnings(user_id=USER, limit=1).items[0].handle
         with served(machine) as base, httpx.Client(base_url=base, timeout=60) as client:
-            return side_by_side(asked(client, hub, handle), rounds)
+            return side_by_side(asked(client, hub, handle) | looked_at(base, hub, handle), rounds)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,6 +7,7 @@ a shell, which hands on what is ours and leaves everything else alone. Who calls
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,8 +26,10 @@ def mounted(api: FastAPI, *, lifespan: Any = None) -> FastAPI:
     """The app in a shell, to be named in `langgraph.json` or mounted beside other routes."""
     shell = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     for prefix in PREFIXES:
-        # A route rather than a mount: the path is handed on whole.
-        shell.router.routes.append(Route(f"{prefix}/{{rest:path}}", api))
+        # A route rather than a mount: the path is handed on whole, whatever is in it; `path` would stop at a line's end.
+        route = Route(f"{prefix}/{{rest:path}}", api)
+        route.path_regex = re.compile(f"^{prefix}/(?P<rest>.*)$", re.DOTALL)
+        shell.router.routes.append(route)
     # The server shows it in its own documentation.
     shell.openapi = api.openapi  # type: ignore[method-assign]
     return shell

@@ -152,6 +152,7 @@ class TaughtView(View):
     kind: str = ""
     name: str = ""
     text: str
+    about: str | None = Field(None, description="The name of the thing it is about.")
     status: str
 
 

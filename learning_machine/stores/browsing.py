@@ -300,7 +300,7 @@ def turn_of(row: Row, learned: Sequence[Row], proposed: Sequence[Row]) -> TurnVi
 
 
 def taught(row: Row) -> TaughtView:
-    names = ("store", "kind", "name", "text", "status")
+    names = ("store", "kind", "name", "text", "about", "status")
     return TaughtView(handle=handle_of(row["id"]), **{name: row[name] for name in names})
 
 

@@ -9,6 +9,8 @@ from learning_machine.errors import LearningNotFound
 from learning_machine.state.handles import PROPOSAL, handle_of, id_of
 from learning_machine.stores.postgres.database import Row, Transaction
 
+_DOING = ("action", "actor", "origin", "at")
+
 
 def number_of(id: str | int) -> int:
     """The id behind a handle, or an id as it is. Raises `LearningNotFound` for what is neither."""
@@ -18,8 +20,13 @@ def number_of(id: str | int) -> int:
     return number
 
 
-def explain(transaction: Transaction, id: str | int) -> dict[str, Any]:
-    """All that is known of why one learning is known, for who may see it. Quotes are the asker's own, or were released."""
+#: Somebody who may know who took each step: the application itself.
+ANYBODY = object()
+
+
+def explain(transaction: Transaction, id: str | int, asker: object = ANYBODY) -> dict[str, Any]:
+    """All that is known of why one learning is known, for who may see it. Quotes are the asker's own, or were released;
+    of what others did in a shared namespace the asker learns that it was done."""
     number = number_of(id)
     row = transaction.one("recall.one", {"id": number})
     if row is None:
@@ -33,17 +40,28 @@ def explain(transaction: Transaction, id: str | int) -> dict[str, Any]:
         **what(row),
         "sources": {"origin": row["origin"], "trust": row["trust"], "quotes": row["quotes"] or [], "turn": row["turn"]},
         "mode": verdicts[0]["mode"] if verdicts else "background" if row["turn"] else "direct",
-        "verdicts": [verdict(one) for one in verdicts],
+        "verdicts": [seen(verdict(one), one, "decided_by", row, asker) for one in verdicts],
         "replaced": named(row["supersedes"]),
         "replaced_by": named(row["superseded_by"]),
         "derived_from": [lineage_of(one) for one in lineage if one["way"] == "up"],
         "derived": [lineage_of(one) for one in lineage if one["way"] == "down"],
         "slot": [in_slot(one) for one in transaction.all("truth.slot_history", slot)],
         "changes": [
-            {name: one[name] for name in ("action", "actor", "origin", "at")} | {"batch": str(one["batch"])}
+            seen({name: one[name] for name in _DOING} | {"batch": str(one["batch"])}, one, "actor", row, asker)
             for one in doings
         ],
     }
+
+
+def seen(step: dict[str, Any], row: Row, name: str, learning: Row, asker: object) -> dict[str, Any]:
+    """A step as the asker may see it: who else took it in a shared namespace is not told, nor what went with it."""
+    if asker is ANYBODY:
+        return step
+    if row["mine"]:
+        return step | {name: asker or step[name]}
+    if learning["space_kind"] in ("user", "session") or (asker is not None and step[name] == asker):
+        return step
+    return {key: value for key, value in step.items() if key not in (name, "batch", "proposal")}
 
 
 def what(row: Row) -> dict[str, Any]:
@@ -90,15 +108,18 @@ def lines(explained: dict[str, Any]) -> Sequence[str]:
         said.append("true: " + " to ".join(f"{one:%Y-%m-%d}" if one else "…" for one in dates))
     said.append(f"from: {sources['origin']}, trust {sources['trust']}, {explained['mode']}")
     said += [f"  “{quote}”" for quote in sources["quotes"]]
-    said += [f"decided: {one['status']} by {one['decided_by']} ({one['proposal']})" for one in explained["verdicts"]]
+    for one in explained["verdicts"]:
+        said.append(
+            f"decided: {one['status']}"
+            + (f" by {one['decided_by']} ({one['proposal']})" if "decided_by" in one else "")
+        )
     for key, label in (("replaced", "replaced"), ("replaced_by", "replaced by")):
         said += [f"{label}: {explained[key]}"] if explained[key] else []
     for key, label in (("derived_from", "derived from"), ("derived", "derived from it")):
         for one in explained[key]:
             fallen = "" if one["holds"] else " (no longer holds)"
             said.append(f"{label}: {one['handle'] or '(not for you to see)'} {one['text']}{fallen}")
-    said += [
-        f"{one['at']:%Y-%m-%d %H:%M}  {one['action']} by {one['actor']}, batch {one['batch']}"
-        for one in explained["changes"]
-    ]
+    for one in explained["changes"]:
+        who = f" by {one['actor']}, batch {one['batch']}" if "actor" in one else f", {one['origin']}"
+        said.append(f"{one['at']:%Y-%m-%d %H:%M}  {one['action']}{who}")
     return said

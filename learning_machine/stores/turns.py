@@ -39,7 +39,9 @@ Enqueue = Callable[[Transaction, int, UUID, str], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class TurnRecord:
-    """One answer and what was said for it. `here`: keys in front of the agent; `asked`: the user's messages of the turn."""
+    """One answer and what was said for it. `here`: keys in front of the agent; `asked`: the user's messages of the turn,
+    with those that its caller's turn is `about`.
+    """
 
     session: str
     said: Sequence[Said]
@@ -49,10 +51,11 @@ class TurnRecord:
     started: datetime | None = None
     rooted: bool = False
     shown: Sequence[str] = ()
+    about: Sequence[str] = ()
 
     @property
     def asked(self) -> list[str]:
-        return [one.key for one in self.said if one.role == "user"]
+        return [*self.about, *(one.key for one in self.said if one.role == "user")]
 
 
 @dataclass(frozen=True)

@@ -132,3 +132,10 @@ def test_any_text_survives(api: Api, name: Name, text: str) -> None:
     """What people write is stored and shown as it is, but for what a database cannot hold."""
     alice = api.client(name("alice"))
     assert add(alice, text=text)["text"] == text.replace("\0", "\ufffd")
+
+
+def test_any_path_below_is_ours(api: Api, name: Name) -> None:
+    """An id with a line break, a slash or nothing readable in it is answered here, as one that is not there."""
+    alice = api.client(name("alice"))
+    for id in ("a%0Ab", "%0A", "a%2Fb", "%F0%9F%8D%B5%0A", "a%00b"):
+        problem(alice.get(f"/v1/learnings/{id}"), 404)

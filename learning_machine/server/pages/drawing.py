@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Literal
+from unicodedata import east_asian_width
 
 from learning_machine.server.pages.texts import plain
 from learning_machine.state.views import ConnectionView
@@ -18,6 +20,8 @@ MOST_NAMES, MOST_BRANCHES = 36, 10
 #: Distances: between rows, between branches, and from the rim.
 ROW, GAP, EDGE = 30, 18, 24
 WIDE, NARROW = 900, 330
+#: As wide as names may be in a drawing, in letters of ours; some scripts' are wider.
+LONGEST = 26
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,9 @@ def branches_of(center: str, connections: Iterable[ConnectionView]) -> list[Bran
 def wide(name: str, branches: Sequence[Branch]) -> Drawing:
     """The thing in the middle, branches to both sides."""
     shown, left_out = _chosen(branches)
-    middle = WIDE // 2
-    sides = [_column(side, middle + sign * 190, sign, 30) for side, sign in zip(_sides(shown), (1, -1), strict=True)]
+    found = _sides(shown)
+    middle = WIDE // 2 if all(found) else 300
+    sides = [_column(side, middle + sign * 175, sign, LONGEST) for side, sign in zip(found, (1, -1), strict=True)]
     height = max(120, *(side.height for side in sides)) + 2 * EDGE
     center, stems = height // 2, Group()
     for side, sign in zip(sides, (1, -1), strict=True):
@@ -114,7 +119,7 @@ def wide(name: str, branches: Sequence[Branch]) -> Drawing:
             start, end = middle + sign * 112, y + side.down
             curve = f"M{start} {center} C{start + sign * 45} {center} {x - sign * 55} {end} {x - sign * 4} {end}"
             stems.lines.append(Line(curve, "end" if branch.outward else "start"))
-    stems.texts.append(_text(middle, center + 5, name, 26, "middle", "center"))
+    stems.texts.append(_text(middle, center + 5, name, 22, "middle", "center"))
     if left_out:
         stems.texts.append(_text(middle, height + 4, f"and {left_out:,} by other relations", 60, "middle", "more"))
     return Drawing(WIDE, height + (20 if left_out else 0), (stems, *sides), (middle - 112, center - 24, 224, 48))
@@ -123,13 +128,13 @@ def wide(name: str, branches: Sequence[Branch]) -> Drawing:
 def narrow(name: str, branches: Sequence[Branch]) -> Drawing:
     """The thing on top, branches below one another: for a phone."""
     shown, left_out = _chosen(branches)
-    column, stems = _column(shown, 44, 1, 30), Group()
+    column, stems = _column(shown, 44, 1, LONGEST), Group()
     column.down = 76
     for x, y, branch in column.joints:
         end = y + column.down
         curve = f"M16 50 V{end - 10} Q16 {end} 26 {end} H{x - 4}"
         stems.lines.append(Line(curve, "end" if branch.outward else "start"))
-    stems.texts.append(_text(20, 33, name, 34, "start", "center"))
+    stems.texts.append(_text(20, 33, name, 29, "start", "center"))
     height = column.down + column.height
     if left_out:
         stems.texts.append(_text(44, height, f"and {left_out:,} by other relations", 60, "start", "more"))
@@ -167,7 +172,13 @@ def _column(branches: Sequence[tuple[Branch, int]], x: int, sign: int, longest: 
 
 
 def _text(x: int, y: int, text: str, longest: int, anchor: Any, kind: Any, id: str = "") -> Text:
-    return Text(x, y, plain(text, longest), plain(text, 200), anchor, kind, id)
+    return Text(x, y, _fitting(text, longest), plain(text, 200), anchor, kind, id)
+
+
+def _fitting(text: str, longest: int) -> str:
+    """As much of a text as is no wider than so many letters."""
+    widths = accumulate(1.8 if east_asian_width(letter) in "WF" else 1 for letter in plain(text, 200))
+    return plain(text, max(1, sum(width <= longest for width in widths)))
 
 
 def _quotas(sizes: Sequence[int]) -> list[int]:

@@ -54,8 +54,9 @@ def environment() -> Environment:
         "when": texts.when,
         "day": texts.day,
         "label": texts.label,
-        "seen_by": texts.seen_by,
+        "visible": texts.visible,
         "said_by": texts.said_by,
+        "done": texts.done,
         "plain": texts.plain,
         "number": lambda count: f"{count:,}",
     }

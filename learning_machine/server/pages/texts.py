@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
+#: Namespaces that only their owner reads.
+PRIVATE = ("user", "session")
 #: As much of a text as a list shows, in characters.
 SHORT = 400
 #: Characters nobody sees, or that turn the rest around: shown as what they are. Joiners stay, because scripts and emoji
@@ -24,12 +26,27 @@ _LABELS = {
 }
 _ORIGINS = {
     "reviewer": "decided by a reviewer",
-    "user": "you said or wrote it",
+    "user": "somebody said or wrote it",
     "import": "imported",
     "document": "from a document",
     "tool": "from a tool",
     "inference": "inferred by the agent",
     "external": "from an outside tool",
+}
+_DONE = {
+    "save": "saved",
+    "supersede": "put another in its place",
+    "retire": "forgotten",
+    "challenge": "contradicted",
+    "propose": "proposed",
+    "approve": "approved",
+    "edit": "approved in other words",
+    "reject": "rejected",
+    "undo": "undone",
+    "archive": "archived",
+    "restore": "brought back",
+    "merge": "merged",
+    "import": "imported",
 }
 
 
@@ -89,14 +106,22 @@ def label(name: str) -> str:
     return _LABELS.get(name) or name.replace("_", " ")
 
 
-def seen_by(namespace: str) -> Markup:
+def visible(namespace: str) -> Markup:
     """Who may read what lies in a namespace."""
-    if namespace in ("user", "session"):
-        return Markup("only you")
+    if namespace in PRIVATE:
+        return Markup("visible only to you")
     if namespace == "global":
-        return Markup("everyone")
-    return Markup('the group <bdi class="group">{0}</bdi>').format(shown(plain(namespace, 60)))
+        return Markup("visible to everyone")
+    return Markup('visible to the group <bdi class="group">{0}</bdi>').format(shown(plain(namespace, 60)))
 
 
-def said_by(origin: str) -> str:
+def said_by(origin: str, namespace: str, own: object = False) -> str:
+    """Where it comes from. `own`: whether the reader has words of theirs in it."""
+    if origin == "user" and (own or namespace in PRIVATE):
+        return "you said or wrote it"
     return _ORIGINS.get(origin, origin)
+
+
+def done(action: str) -> str:
+    """A step of the record, in words."""
+    return _DONE.get(action, action)

@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from learning_machine.server.callers import Caller
 from learning_machine.server.dependencies import Machine, Who
 from learning_machine.server.models import Asked, Name, Text
 from learning_machine.server.problems import Problem
@@ -66,25 +65,10 @@ def read_history(who: Who, machine: Machine, handle: str) -> list[LearningView]:
 @router.get("/learnings/{handle}/why", summary="Read why a learning is known")
 def read_why(who: Who, machine: Machine, handle: str) -> Why:
     """Where it comes from, who decided, what it replaced, and what rests on it."""
-    namespace = machine.get(handle, **who.scope).namespace
     found = machine.explain(handle, **who.scope)
-    sources = found["sources"]
-    private = namespace in ("user", "session")
-    same = ("mode", "certain", "replaced", "replaced_by", "derived_from", "derived")
-    return Why(
-        handle=found["handle"],
-        **{name: sources[name] for name in ("origin", "trust", "quotes")},
-        **{name: found[name] for name in same},
-        verdicts=[masked(one, who, "decided_by", private) for one in found["verdicts"]],
-        changes=[masked(one, who, "actor", private) for one in found["changes"]],
-    )
-
-
-def masked(one: dict[str, Any], who: Caller, name: str, private: bool) -> dict[str, Any]:
-    """A step as this caller may see it: who else took it in a shared namespace is nobody's business, nor what went with it."""
-    if private or one[name] == who.user:
-        return one
-    return {key: value for key, value in one.items() if key not in (name, "batch", "proposal")}
+    same = ("handle", "mode", "certain", "verdicts", "replaced", "replaced_by", "derived_from", "derived", "changes")
+    sources = {name: found["sources"][name] for name in ("origin", "trust", "quotes")}
+    return Why(**sources, **{name: found[name] for name in same})
 
 
 @router.post("/recall/why", summary="Explain a recall")

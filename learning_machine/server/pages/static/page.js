@@ -29,7 +29,8 @@ function review() {
 
   queue.addEventListener("submit", (event) => {
     const card = event.target.closest(".proposal");
-    if (!card) return;
+    // The last one of a page goes the way without a script: the next page says what was done, and has what else waits.
+    if (!card || (cards().length === 1 && !queue.classList.contains("alone"))) return;
     event.preventDefault();
     send(event.target, card);
   });
@@ -40,7 +41,8 @@ function review() {
     card.setAttribute("aria-busy", "true");
     card.classList.add("leaving");
     try {
-      const response = await fetch(form.action, {
+      // Not `form.action`: a field has that name.
+      const response = await fetch(form.getAttribute("action"), {
         method: "POST",
         body: new URLSearchParams(new FormData(form)),
         headers: { "learning-part": "1" },
@@ -78,12 +80,11 @@ function review() {
     }
   }
 
-  // A group without proposals has nothing to head; when all of a page are decided, the next ones are fetched.
+  // A group without proposals has nothing to head.
   function tidy() {
     for (const heading of queue.querySelectorAll(".group-heading")) {
       if (!heading.nextElementSibling || !heading.nextElementSibling.matches(".proposal")) heading.remove();
     }
-    if (!cards().length && !queue.classList.contains("alone")) location.reload();
   }
 
   function tell(text) {

@@ -145,7 +145,11 @@ order by t.seq desc limit %(limit)s;
 
 -- name: learned_from
 -- What was learned from some turns: by extraction, or by tools while the agent answered.
-select l.id, l.store, l.kind, l.name, l.text, l.status, l.turn, l.anchor from learning l
+select l.id, l.store, l.kind, l.name, l.text, l.status, l.turn, l.anchor,
+       (select h.name from learning h
+        where h.space = l.space and h.store = l.store and h.subject = '' and h.slot = l.subject and h.kind = 'entity' and l.subject <> ''
+        order by h.known_to nulls first, h.id desc limit 1) as about
+from learning l
 where (l.turn = any (%(turns)s::uuid[]) or l.anchor = any (%(keys)s::text[])) and l.status not in ('retired', 'undone')
 order by l.id;
 

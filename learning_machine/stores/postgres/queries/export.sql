@@ -9,7 +9,7 @@ select id, kind, grp from space order by id;
 
 -- name: size
 select (select count(*) from turn where space = %(own)s) + (select count(*) from message where space = %(own)s) + (select count(*) from learning where status <> 'undone')
-     + (select count(*) from evidence where space = %(own)s) + (select count(*) from derived_from where space = any (%(spaces)s))
+     + (select count(*) from evidence where space = %(own)s and withdrawn_at is null) + (select count(*) from derived_from where space = any (%(spaces)s))
      + (select count(*) from root where space = %(own)s)
      + (select count(*) from proposal where speaker = %(own)s and status in ('pending', 'rejected')) as records;
 
@@ -36,7 +36,7 @@ from learning l where l.status <> 'undone' order by l.id;
 -- name: evidence
 -- With the conversation it was said in, so that it is known again when that was erased.
 select to_jsonb(e) || jsonb_build_object('session', (select t.session from turn t where t.space = e.space and t.id = e.turn)) as row from evidence e
-where e.space = %(own)s
+where e.space = %(own)s and e.withdrawn_at is null
   and (exists (select from learning l where l.space = e.learning_space and l.id = e.learning and l.status <> 'undone')
        or exists (select from proposal p where p.space = e.learning_space and p.id = e.proposal and p.status in ('pending', 'rejected')))
 order by e.id;

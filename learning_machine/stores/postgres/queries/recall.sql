@@ -87,7 +87,8 @@ order by l.store, l.id desc limit %(limit)s;
 
 -- name: one
 select l.*, (select array_agg(quote order by e.id) from evidence e
-        where e.learning_space = l.space and e.learning in (select merged_into(l.space, l.id)) and e.withdrawn_at is null) as quotes
+        where e.learning_space = l.space and e.learning in (select merged_into(l.space, l.id)) and e.withdrawn_at is null) as quotes,
+       (select kind from space where space.id = l.space) as space_kind
 from learning l where l.id = %(id)s;
 
 -- name: of_turn

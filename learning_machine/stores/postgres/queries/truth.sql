@@ -90,13 +90,14 @@ order by coalesce(holds_from, '-infinity'), id;
 
 -- name: verdicts
 -- What people decided on the proposal a learning came from.
-select p.id, p.status, p.decided_by, p.decided_at, p.verdict, p.mode from proposal p
+select p.id, p.status, p.decided_by, p.decided_at, p.verdict, p.mode, false as mine from proposal p
 where p.space = %(space)s and p.learning = %(id)s order by p.id;
 
 -- name: doings
--- Every change that touched a learning, in order, as the record has it.
-select place, action, actor, origin, batch, at from change
-where space = %(space)s and (learning = %(id)s or before ->> 'id' = %(id)s::text) order by place;
+-- Every change that touched a learning, in order, as the record has it; and whether it was the asker's own.
+select c.place, c.action, c.actor, c.origin, c.batch, c.at,
+       c.actor in (select 'space ' || own.id from space own where own.kind in ('user', 'session')) as mine
+from change c where c.space = %(space)s and (c.learning = %(id)s or c.before ->> 'id' = %(id)s::text) order by c.place;
 
 -- name: reasons
 -- Where each of some learnings stands, for whoever asks why it was not recalled.
