@@ -29,6 +29,8 @@ from learning_machine.stores.postgres.queries import query
 
 T = TypeVar("T")
 
+#: What a step wrote: config, values, task and its path.
+Writes = tuple[RunnableConfig, Sequence[tuple[str, Any]], str, str]
 #: Refused checkpoints that are remembered: the runs that made them end soon.
 MOST_REFUSED = 10_000
 
@@ -45,6 +47,8 @@ class BothDoorsSaver(PostgresSaver):
         self._database: Database | None = None
         #: Checkpoints that were refused because their thread was erased while they were made, and what follows on them.
         self._refused: OrderedDict[str, None] = OrderedDict()
+        #: What steps wrote for checkpoints of such threads that are not decided on yet.
+        self._waiting: OrderedDict[str, list[Writes]] = OrderedDict()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="learning-machine-checkpoints")
         super().__init__(_NotYet())  # type: ignore[arg-type]
 
@@ -85,49 +89,58 @@ class BothDoorsSaver(PostgresSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Save a checkpoint, unless its thread was erased while the run that makes it was under way."""
-        place = config["configurable"]
-        with self._held(place["thread_id"]) as connection:
-            if self._is_late(connection, place, place.get("checkpoint_id") or checkpoint["id"]):
-                self._refuse(connection, place["thread_id"], checkpoint["id"])
+        place, id = config["configurable"], checkpoint["id"]
+        with self._held(place["thread_id"]) as (saver, erased_at):
+            # A graph inside another begins anew, and stands on the checkpoint of the one around it.
+            grounds = {
+                **(metadata.get("parents") or {}),
+                place.get("checkpoint_ns", ""): place.get("checkpoint_id") or id,
+            }
+            if erased_at is not None and any(
+                self._is_late(saver, place["thread_id"], *ground, erased_at) for ground in grounds.items()
+            ):
+                self._refuse(saver, place["thread_id"], id)
                 names = {name: place.get(name, "") for name in ("thread_id", "checkpoint_ns")}
-                return {"configurable": {**names, "checkpoint_id": checkpoint["id"]}}
-            return PostgresSaver(connection, serde=self.serde).put(config, checkpoint, metadata, new_versions)
+                return {"configurable": {**names, "checkpoint_id": id}}
+            saved = saver.put(config, checkpoint, metadata, new_versions)
+            for waiting in self._waiting.pop(id, ()):
+                saver.put_writes(*waiting)
+            return saved
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        place = config["configurable"]
-        with self._held(place["thread_id"]) as connection:
-            if not self._is_late(connection, place, place["checkpoint_id"]):
-                PostgresSaver(connection, serde=self.serde).put_writes(config, writes, task_id, task_path)
+        """Save what a step wrote; of a thread that was erased once, when the checkpoint is saved that it belongs to."""
+        place, id = config["configurable"], config["configurable"]["checkpoint_id"]
+        with self._held(place["thread_id"]) as (saver, erased_at):
+            if erased_at is None or _is_saved(saver, place["thread_id"], place.get("checkpoint_ns", ""), id):
+                saver.put_writes(config, writes, task_id, task_path)
+            elif id not in self._refused and made_at(id) >= erased_at:
+                self._waiting.setdefault(id, []).append((config, writes, task_id, task_path))
+                _forget_oldest(self._waiting)
 
     @contextmanager
-    def _held(self, thread: str) -> Iterator[Connection[Any]]:
-        """A connection in a transaction that no erasure of this thread comes in between of."""
+    def _held(self, thread: str) -> Iterator[tuple[PostgresSaver, datetime | None]]:
+        """A saver in a transaction that no erasure of this thread comes in between of, and when the thread was erased last."""
         self._connect()
-        assert self._pool is not None
-        with self._pool.connection() as connection, connection.transaction():
+        assert self._pool is not None and self._database is not None
+        with self.lock, self._pool.connection() as connection, connection.transaction():
             connection.execute(query("erase.share_thread"), {"thread": thread})
-            yield connection
+            rows = self._database.read(Access(), [("erase.thread_erased", {"thread": thread})])[0]
+            yield PostgresSaver(connection, serde=self.serde), rows[0]["at"] if rows else None
 
-    def _refuse(self, connection: Connection[Any], thread: str, checkpoint: str) -> None:
-        """Remember that this was not saved, and drop what was written for it."""
-        self._refused[checkpoint] = None
-        connection.execute(query("erase.drop_writes"), {"thread": thread, "checkpoint": checkpoint})
-        if len(self._refused) > MOST_REFUSED:
-            self._refused.popitem(last=False)
-
-    def _is_late(self, connection: Connection[Any], place: dict[str, Any], ground: str) -> bool:
+    def _is_late(self, saver: PostgresSaver, thread: str, space: str, ground: str, erased_at: datetime) -> bool:
         """Whether this stands on a checkpoint from before its thread was erased, which went with it."""
-        if ground in self._refused:
-            return True
-        assert self._database is not None
-        rows = self._database.read(Access(), [("erase.thread_erased", {"thread": place["thread_id"]})])[0]
-        erased_at = rows[0]["at"] if rows else None
-        if erased_at is None or made_at(ground) >= erased_at:
-            return False
-        asked = {"thread": place["thread_id"], "space": place.get("checkpoint_ns", ""), "checkpoint": ground}
-        return connection.execute(query("erase.is_saved"), asked).fetchone() is None
+        before = made_at(ground) < erased_at and not _is_saved(saver, thread, space, ground)
+        return ground in self._refused or before
+
+    def _refuse(self, saver: PostgresSaver, thread: str, checkpoint: str) -> None:
+        """Remember that this was not saved, and drop what graphs inside it may have saved already."""
+        self._refused[checkpoint] = None
+        self._waiting.pop(checkpoint, None)
+        _forget_oldest(self._refused)
+        with saver._cursor() as cursor:
+            cursor.execute(query("erase.drop_inside"), {"thread": thread, "checkpoint": checkpoint})
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments, **named))
@@ -166,6 +179,17 @@ class BothDoorsSaver(PostgresSaver):
 
     async def adelete_thread(self, thread_id: str) -> None:
         await self._in_thread(self.delete_thread, thread_id)
+
+
+def _is_saved(saver: PostgresSaver, thread: str, space: str, checkpoint: str) -> bool:
+    asked = {"thread": thread, "space": space, "checkpoint": checkpoint}
+    with saver._cursor() as cursor:
+        return cursor.execute(query("erase.is_saved"), asked).fetchone() is not None
+
+
+def _forget_oldest(remembered: OrderedDict[str, Any]) -> None:
+    if len(remembered) > MOST_REFUSED:
+        remembered.popitem(last=False)
 
 
 def made_at(checkpoint: str) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ import pytest
 
 from learning_machine import LearningMachine, LearningMode
 from learning_machine.state.config import EntityMemoryConfig, LearnedKnowledgeConfig, SessionContextConfig
+from learning_machine.stores.postgres.embedded_account import installed
 from learning_machine.testing import ScriptedModel, change
 
 ALICE: dict[str, Any] = {"user_id": "alice", "groups": ["eng"]}
@@ -92,6 +94,13 @@ def dump(url: str) -> str:
                 if part.startswith("\\\\x")
             )
     return "\n".join(texts)
+
+
+def dump_by_server(url: str) -> str:
+    """The whole database, as PostgreSQL's own `pg_dump` writes it."""
+    folders = installed()
+    command = [str(folders[max(folders, key=int)] / "pg_dump"), "--inserts", url]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
 def teach(machine: LearningMachine, taught: list[dict[str, Any]], text: str, session: str, **scope: Any) -> None:

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from learning_machine import LearningMachine, LearningMode, create_learning_agent
 from learning_machine.state.config import LearnedKnowledgeConfig
 from learning_machine.testing import ScriptedModel, change
-from tests.ownership.conftest import ALICE, BOB, SAID, dump
+from tests.ownership.conftest import ALICE, BOB, SAID, dump, dump_by_server
 
 
 def test_nothing_of_an_erased_person_is_left(alice: LearningMachine, url: str) -> None:
@@ -124,12 +124,12 @@ def test_no_canary_is_left_and_none_comes_back(sown: LearningMachine, url: str) 
     heard = str(sown.recall(message="What should I know?", **BOB)) + str(sown.history(**BOB))
     assert not any(word in heard for word in WORDS[171:]), "what waits for a decision is nobody's to read"
     receipt = sown.erase(user_id="alice")
-    left = dump(url)
+    left = dump(url) + dump_by_server(url)
     assert [word for word in WORDS if word in left] == []
     assert "alice" not in left
     assert sown.flush() is not None
     sown.curator.run()
-    left = dump(url)
+    left = dump(url) + dump_by_server(url)
     assert [word for word in WORDS if word in left] == []
     found = sown.build_context(message="When should feature flags expire?", **BOB)
     assert SHARED in found

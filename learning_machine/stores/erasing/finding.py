@@ -18,7 +18,8 @@ class Finding:
         return [row["id"] for row in self.transaction.all("erase.spaces_of", where)]
 
     def hold(self, spaces: list[int]) -> None:
-        """From here on nobody else writes there, nor to what is shared."""
+        """From here on nobody else writes there, nor to what is shared. In the order in which writers take these locks."""
+        self.transaction.all("erase.hold_said", {"spaces": spaces})
         shared = [row["id"] for row in self.transaction.all("erase.lock_shared")]
         self.transaction.all("audit.lock", {"spaces": sorted({*spaces, *shared})})
         self.transaction.all("erase.hold_spaces", {"spaces": spaces})

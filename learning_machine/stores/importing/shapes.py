@@ -106,12 +106,16 @@ _MAY: dict[str, Fields] = {
 }
 
 
+#: What says where a record lies, in whatever kind it is.
+_SPACES = _fields(_is_number, "space", "learning_space", "source_space")
+
+
 def problem_of(record: Mapping[str, Any]) -> str | None:
     """Why a record cannot be used, if so: what it lacks, or what in it is not what it should be."""
     kind = record["record"]
     if missing := [name for name in _NEEDS[kind] if record.get(name) is None]:
         return f"the {kind} lacks {', '.join(missing)}"
-    checks = {**_NEEDS[kind], **_MAY[kind]}
+    checks = {**_SPACES, **_NEEDS[kind], **_MAY[kind]}
     wrong = [name for name, fits in checks.items() if record.get(name) is not None and not fits(record[name])]
     return f"of the {kind}, {', '.join(wrong)} cannot be read" if wrong else None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from learning_machine.errors import InvalidInput
+from learning_machine.state.messages import clean_value
 from learning_machine.stores.importing.found import Problem
 
 #: How much is read at once, in characters, and how long one value may be.
@@ -42,7 +43,7 @@ def lines(file: TextIO) -> Iterator[tuple[int, str]]:
 def parsed(where: str, text: str) -> Value:
     """The value of a piece of JSON, or why there is none."""
     try:
-        return where, json.loads(text)
+        return where, clean_value(json.loads(text))
     except json.JSONDecodeError as error:
         return Problem(where, f"not valid JSON ({error.msg}, {error.pos} characters in)")
     except (ValueError, RecursionError):

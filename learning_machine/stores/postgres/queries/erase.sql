@@ -4,6 +4,13 @@
 -- The person's own spaces: of a user one, of a conversation without a user its own.
 select id from space where (kind = 'user' and owner = %(user)s) or (kind = 'session' and %(user)s::text is null and session = %(session)s);
 
+-- name: hold_said
+-- Whoever reads or marks what was said holds these rows before all else: we wait for them here, while we hold nothing yet.
+with turns as (select from turn where space = any (%(spaces)s::bigint[]) for update
+), messages as (select from message where space = any (%(spaces)s::bigint[]) for update
+)
+select (select count(*) from turns) as turns, (select count(*) from messages) as messages;
+
 -- name: lock_shared
 -- Every write ends in the chain of its space. Who holds all of these chains is alone with what is shared.
 select id from space where kind in ('group', 'global') order by id;
@@ -351,8 +358,15 @@ select pg_advisory_xact_lock_shared(hashtext('learning machine checkpoints'), ha
 -- name: is_saved
 select 1 from checkpoints where thread_id = %(thread)s and checkpoint_ns = %(space)s and checkpoint_id = %(checkpoint)s;
 
--- name: drop_writes
-delete from checkpoint_writes where thread_id = %(thread)s and checkpoint_id = %(checkpoint)s;
+-- name: drop_inside
+-- What graphs inside a checkpoint's own saved: their spaces are theirs alone.
+with inside as (
+    select distinct checkpoint_ns from checkpoints
+    where thread_id = %(thread)s and checkpoint_ns <> '' and %(checkpoint)s in (select value from jsonb_each_text(metadata -> 'parents'))
+), blobs as (delete from checkpoint_blobs b using inside i where b.thread_id = %(thread)s and b.checkpoint_ns = i.checkpoint_ns
+), writes as (delete from checkpoint_writes w using inside i where w.thread_id = %(thread)s and w.checkpoint_ns = i.checkpoint_ns
+)
+delete from checkpoints c using inside i where c.thread_id = %(thread)s and c.checkpoint_ns = i.checkpoint_ns;
 
 -- name: thread_erased
 -- When a thread was erased, if it was.
