@@ -22,6 +22,7 @@ from learning_machine.state.scope import Scope
 from learning_machine.stores.curation.rows import Place
 from learning_machine.stores.postgres.database import Access
 from learning_machine.stores.spaces import access_of
+from learning_machine.telemetry import step
 
 T = TypeVar("T")
 
@@ -104,6 +105,7 @@ class Curator:
     def _previewed(self, given: UUID | str | Preview | None) -> UUID | None:
         return None if given is None else given.id if isinstance(given, Preview) else UUID(str(given))
 
+    @step("curate")
     def _run(self, run: UUID, which: dict[str, Any]) -> Report:
         scope = {name: value for name, value in which.items() if name not in ("tasks", "stores", "on_space", "now")}
         wanted = self._wanted(None, (), which.get("now"), scope)
