@@ -28,6 +28,7 @@ from worlds import World, messages_for, world_of
 
 from learning_machine import LearningMachine
 from learning_machine.stores.learned_knowledge import CANDIDATES
+from learning_machine.stores.postgres.queries import positional
 from learning_machine.stores.postgres.queries import query as named
 from learning_machine.testing import ScriptedModel
 
@@ -84,7 +85,10 @@ def bare_sql(machine: LearningMachine, asking: Asking) -> Iterator[Callable[[int
     """The same statements in the same pipeline, with nothing around them; rows as tuples."""
     access, queries = asking
     enter = machine.database._enter(access)
-    statements = [(named(name), params) for name, params in queries]
+    statements = []
+    for name, params in queries:
+        statement, names = positional(name)
+        statements.append((statement, [params[one] for one in names]))
     with psycopg.connect(machine.database.conninfo, autocommit=True, prepare_threshold=0) as connection:
 
         def run(_: int) -> list[list[Any]]:
@@ -93,7 +97,7 @@ def bare_sql(machine: LearningMachine, asking: Asking) -> Iterator[Callable[[int
                 connection.execute(named("access.plan_once"))
                 connection.execute(named("access.enter"), enter)
                 connection.execute(named("access.spaces"))
-                cursors = [connection.execute(statement, params) for statement, params in statements]
+                cursors = [psycopg.RawCursor(connection).execute(*asked) for asked in statements]
                 connection.execute("commit")
             return [cursor.fetchall() for cursor in cursors]
 

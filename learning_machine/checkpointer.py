@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ from psycopg_pool import ConnectionPool
 
 from learning_machine.state.messages import message_key
 from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.queries import query
 
 T = TypeVar("T")
 
@@ -83,36 +85,49 @@ class BothDoorsSaver(PostgresSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Save a checkpoint, unless its thread was erased while the run that makes it was under way."""
-        if self._is_late(config):
-            self._refuse(checkpoint["id"])
-            place = {name: config["configurable"].get(name, "") for name in ("thread_id", "checkpoint_ns")}
-            return {"configurable": {**place, "checkpoint_id": checkpoint["id"]}}
-        return super().put(config, checkpoint, metadata, new_versions)
+        place = config["configurable"]
+        with self._held(place["thread_id"]) as connection:
+            if self._is_late(connection, place, place.get("checkpoint_id") or checkpoint["id"]):
+                self._refuse(connection, place["thread_id"], checkpoint["id"])
+                names = {name: place.get(name, "") for name in ("thread_id", "checkpoint_ns")}
+                return {"configurable": {**names, "checkpoint_id": checkpoint["id"]}}
+            return PostgresSaver(connection, serde=self.serde).put(config, checkpoint, metadata, new_versions)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        if not self._is_late(config):
-            super().put_writes(config, writes, task_id, task_path)
+        place = config["configurable"]
+        with self._held(place["thread_id"]) as connection:
+            if not self._is_late(connection, place, place["checkpoint_id"]):
+                PostgresSaver(connection, serde=self.serde).put_writes(config, writes, task_id, task_path)
 
-    def _refuse(self, checkpoint: str) -> None:
+    @contextmanager
+    def _held(self, thread: str) -> Iterator[Connection[Any]]:
+        """A connection in a transaction that no erasure of this thread comes in between of."""
+        self._connect()
+        assert self._pool is not None
+        with self._pool.connection() as connection, connection.transaction():
+            connection.execute(query("erase.share_thread"), {"thread": thread})
+            yield connection
+
+    def _refuse(self, connection: Connection[Any], thread: str, checkpoint: str) -> None:
+        """Remember that this was not saved, and drop what was written for it."""
         self._refused[checkpoint] = None
+        connection.execute(query("erase.drop_writes"), {"thread": thread, "checkpoint": checkpoint})
         if len(self._refused) > MOST_REFUSED:
             self._refused.popitem(last=False)
 
-    def _is_late(self, config: RunnableConfig) -> bool:
-        """Whether this follows on a checkpoint from before its thread was erased."""
-        place = config["configurable"]
-        before = place.get("checkpoint_id")
-        if not before:
-            return False
-        if before in self._refused:
+    def _is_late(self, connection: Connection[Any], place: dict[str, Any], ground: str) -> bool:
+        """Whether this stands on a checkpoint from before its thread was erased, which went with it."""
+        if ground in self._refused:
             return True
-        self._connect()
         assert self._database is not None
         rows = self._database.read(Access(), [("erase.thread_erased", {"thread": place["thread_id"]})])[0]
         erased_at = rows[0]["at"] if rows else None
-        return erased_at is not None and made_at(before) < erased_at
+        if erased_at is None or made_at(ground) >= erased_at:
+            return False
+        asked = {"thread": place["thread_id"], "space": place.get("checkpoint_ns", ""), "checkpoint": ground}
+        return connection.execute(query("erase.is_saved"), asked).fetchone() is None
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments, **named))

@@ -127,7 +127,8 @@ class Worker:
             return
         thread.join(STOP_PATIENCE if timeout is None else timeout)
         if thread.is_alive() and runner is not None and runner.worker_id is not None:
-            queue.give_back(self.database, runner.worker_id)
+            with suppress(DatabaseUnavailable):  # then a sweep finds it, when the database is back
+                queue.give_back(self.database, runner.worker_id)
 
     def run(self) -> None:
         """Work in this thread until `stop`."""

@@ -39,7 +39,7 @@ from learning_machine.cli.reporting import ReportingGroup
 from learning_machine.cli.review import review
 from learning_machine.cli.serve import serve
 from learning_machine.cli.show import show
-from learning_machine.cli.truth import explain, history, undo
+from learning_machine.cli.truth import explain, history, pin, undo
 from learning_machine.cli.worker import worker
 
 EXIT_CODES = """\b
@@ -77,6 +77,7 @@ for command, summary in (
     (explain, "Say why something is known."),
     (history, "Show what stood there before."),
     (undo, "Take back a change."),
+    (pin, "Keep a learning from being curated away."),
     (review, "Decide on what was proposed."),
     (curate, "Tidy up what was learned."),
     (export, "Write all that is known of a user to a file."),

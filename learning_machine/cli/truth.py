@@ -1,4 +1,5 @@
-"""`learning-machine explain`, `undo` and `history`: why something is known, taking it back, and what stood there before."""
+"""`learning-machine explain`, `undo`, `pin` and `history`: why something is known, taking it back, keeping it, and what
+stood there before."""
 
 from __future__ import annotations
 
@@ -100,6 +101,33 @@ def undo(
         raise typer.Exit(1)
 
 
+def pin(
+    id: Handle,
+    user: UserOrMe = None,
+    off: Annotated[bool, typer.Option("--off", help="Let it go again.")] = False,
+    by: Annotated[str | None, typer.Option(metavar="ID", help="Who pins it. [default: your login name]")] = None,
+    machine: Machine = None,
+    db: Db = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Keep a learning: curation neither archives it nor merges it away, however old it grows.
+
+    \b
+    Examples:
+      learning-machine pin k3f --user alice
+      learning-machine pin k3f --user alice --off
+    """
+    with opened(machine, db) as found:
+        receipt = found.pin(id, pinned=not off, by=by or login_name(), user_id=user or login_name())
+    if json:
+        print_json({"handle": receipt.handle, "status": receipt.status, "pinned": not off})
+        return
+    what = "no longer pinned" if off else "pinned"
+    already = "" if receipt.status == "saved" else " (it was already)"
+    print_note(safe_text(f"{receipt.handle} {what}{already}: {receipt.text}"))
+
+
 def history(
     id: Handle,
     user: UserOrMe = None,
@@ -111,7 +139,7 @@ def history(
     """Show all that ever stood where a learning stands: each value, from when until when, and from which words.
 
     \b
-    Example:
+    Examples:
       learning-machine history k3f --user alice
     """
     with opened(machine, db) as found:

@@ -11,14 +11,15 @@ from uuid import UUID, uuid4
 
 from langgraph.graph.state import CompiledStateGraph
 
-from learning_machine.errors import ConfigurationError
+from learning_machine.errors import ConfigurationError, CurationNotFound
 from learning_machine.graphs.curation import curation_graph
 from learning_machine.machine.assembled import Assembled
-from learning_machine.nodes import curating, judging
+from learning_machine.nodes import curate_planning, curating, judging
 from learning_machine.nodes.curating import Look, OnSpace, Wanted
-from learning_machine.nodes.parts import Parts, attempt
+from learning_machine.nodes.parts import Parts
 from learning_machine.state.curation import TASKS, CurationConfig, Preview, Report, Task
 from learning_machine.state.scope import Scope
+from learning_machine.state.times import moment
 from learning_machine.stores.curation.rows import Place
 from learning_machine.stores.postgres.database import Access
 from learning_machine.stores.spaces import access_of
@@ -59,10 +60,10 @@ class Curator:
             found = self._each(wanted, partial(curating.look, self._parts, wanted, place)) or Look(place)
             insights = judging.judge(self._parts, wanted, found)
             # Of spaces with nothing to do the last one alone is kept, so that each run leaves a report.
-            keep = partial(curating.keep, even_if_empty=done == len(places))
+            keep = partial(curate_planning.keep, even_if_empty=done == len(places))
             self._each(wanted, partial(keep, self._parts, wanted, run, found, insights))
             _tell(on_space, done, len(places))
-        return curating.shown_plan(self._parts, wanted, run, self._kept(wanted, run) if places else [])
+        return self._shown(wanted, run)
 
     async def apreview(
         self,
@@ -79,11 +80,13 @@ class Curator:
             look = partial(curating.look, self._parts, wanted, place)
             found = await asyncio.to_thread(self._each, wanted, look) or Look(place)
             insights = await judging.ajudge(self._parts, wanted, found)
-            keep = partial(curating.keep, even_if_empty=done == len(places))
+            keep = partial(curate_planning.keep, even_if_empty=done == len(places))
             await asyncio.to_thread(self._each, wanted, partial(keep, self._parts, wanted, run, found, insights))
             _tell(on_space, done, len(places))
-        kept = await asyncio.to_thread(self._kept, wanted, run) if places else []
-        return await asyncio.to_thread(curating.shown_plan, self._parts, wanted, run, kept)
+        return await asyncio.to_thread(self._shown, wanted, run)
+
+    def _shown(self, wanted: Wanted, run: UUID) -> Preview:
+        return curate_planning.shown_plan(self._parts, wanted, run, curating.planned(self._parts, wanted, run))
 
     # --- doing --------------------------------------------------------------------------------------------------------
 
@@ -103,16 +106,21 @@ class Curator:
         return Report(id=preview.id, ran_at=None) if preview.made_at is None else self._run(preview.id, which)
 
     def _previewed(self, given: UUID | str | Preview | None) -> UUID | None:
-        return None if given is None else given.id if isinstance(given, Preview) else UUID(str(given))
+        try:
+            return None if given is None else given.id if isinstance(given, Preview) else UUID(str(given))
+        except ValueError:
+            raise CurationNotFound() from None
 
     @step("curate")
     def _run(self, run: UUID, which: dict[str, Any]) -> Report:
         scope = {name: value for name, value in which.items() if name not in ("tasks", "stores", "on_space", "now")}
         wanted = self._wanted(None, (), which.get("now"), scope)
-        places, reports = self._kept(wanted, run), []
+        places, reports = curating.planned(self._parts, wanted, run), []
+        if not places:
+            raise CurationNotFound()
         for done, place in enumerate(places, start=1):
             done_there = self._each(wanted, partial(curating.apply, self._parts, wanted, run, place))
-            reports.append(done_there or {"figures": {"failed": 1}, "left_out": [], "doubtful": []})
+            reports.append(done_there or curating.failed())
             _tell(which.get("on_space"), done, len(places))
         return curating.report_of(run, wanted.moment, reports)
 
@@ -164,12 +172,16 @@ class Curator:
         unknown = [task for task in asked if task not in TASKS]
         if unknown:
             raise ConfigurationError(f"{unknown[0]!r} is no task of curation. There are {', '.join(TASKS)}.")
+        types = curating.types(self._parts, Wanted())
+        strange = [store for store in stores if store not in types]
+        if strange:
+            raise ConfigurationError(f"{strange[0]!r} is no store that can be curated. There are {', '.join(types)}.")
         where = Scope(**scope) if scope else None
-        return Wanted(scope=where, tasks=asked, stores=tuple(stores), config=self.config, now=now)
+        at = None if now is None else moment(now, where.timezone if where is not None else None)
+        return Wanted(scope=where, tasks=asked, stores=tuple(stores), config=self.config, now=at)
 
     def _each(self, wanted: Wanted, step: Callable[[], T]) -> T | None:
-        """A step in one space. Going over all of them, one that fails is noted, counted, and keeps nobody else waiting."""
-        return step() if wanted.scope is not None else attempt(self._parts, "curation", step)
+        return curating.in_space(self._parts, wanted, step)
 
     def _places(self, wanted: Wanted) -> list[Place]:
         self._parts.ready()
@@ -179,9 +191,6 @@ class Curator:
                 "`learning-machine doctor` says how it may; or name a scope, such as user_id=."
             )
         return curating.places(self._parts, wanted)
-
-    def _kept(self, wanted: Wanted, run: UUID) -> list[Place]:
-        return curating.planned(self._parts, wanted, run)
 
 
 class Curation(Assembled):

@@ -16,10 +16,10 @@ from learning_machine.nodes.parts import Parts
 from learning_machine.state.changes import Add, Change, Origin, Receipt, Refused
 from learning_machine.state.entities import EntityRef
 from learning_machine.state.scope import Scope
-from learning_machine.stores.erasing import note_import
 from learning_machine.stores.importing import own
 from learning_machine.stores.importing.found import ENTITIES, KNOWLEDGE, PROFILE, Found, Learned, Problem, Talk
 from learning_machine.stores.restoring import Placed, Restoring
+from learning_machine.stores.sources import note_import, note_turns
 from learning_machine.stores.spaces import modes_of, namespaces_of
 from learning_machine.stores.writing import Source
 
@@ -83,6 +83,7 @@ class Import:
         run = Restoring(self.parts.database, self.scope, header, self.parts.embedder.vectors)
         if not self.imported.dry_run:
             run.keep_spaces()
+            note_import(self.parts.database, self.scope, run.batch, self.name)
         for batch in batches(own.records(file)):
             placed: list[Placed] = []
             for one in batch:
@@ -97,10 +98,11 @@ class Import:
             run.finish()
 
     def _take_over(self, run: Restoring) -> None:
-        for problem in run.problems:
+        progress = run.progress
+        for problem in progress.problems:
             self.imported.note(problem)
-        run.problems.clear()
-        self.imported.counts = Counter({f"{kind} {what}": number for (what, kind), number in run.counts.items()})
+        progress.problems.clear()
+        self.imported.counts = Counter({f"{kind} {what}": number for (what, kind), number in progress.counts.items()})
 
     # --- what comes from elsewhere --------------------------------------------------------------------------------------
 
@@ -130,7 +132,9 @@ class Import:
         if self.imported.dry_run:
             self.imported.counts["conversation found"] += 1
             return
-        fresh = self.keep(messages, self.scope.model_copy(update={"session_id": talk.id}))
+        scope = self.scope.model_copy(update={"session_id": talk.id})
+        fresh = self.keep(messages, scope)
+        note_turns(self.parts.database, scope, self.batch)
         self.imported.counts["conversation saved" if fresh else "conversation known"] += 1
         self.progress(self.imported)
 

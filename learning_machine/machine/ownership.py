@@ -21,9 +21,9 @@ from learning_machine.machine.learning import Learning
 from learning_machine.state.messages import as_messages, spoken
 from learning_machine.state.scope import Scope
 from learning_machine.stores import importing
-from learning_machine.stores.erasing import Wanted, erase, own_threads, receipts
+from learning_machine.stores.erasing import Threads, Wanted, erase, own_threads, receipts
 from learning_machine.stores.exporting import Report, as_line, records
-from learning_machine.stores.importing import agno, own
+from learning_machine.stores.importing import own
 from learning_machine.stores.importing.found import Found, Problem
 from learning_machine.stores.importing.tables import learnings_of
 from learning_machine.stores.indexing import message_text
@@ -157,39 +157,42 @@ class Ownership(Learning):
         With `user_id` alone all that is known of them goes, in whatever table; `session_id`, `entity`, `source` (the name of
         an imported file), `since` and `until` narrow it. What others said, too, is told from their words alone, or goes. What
         was said before is refused when it is brought in again; a new conversation starts anew. `server`: a client of
-        langgraph_sdk (`get_sync_client`), whose threads of this person go too.
+        langgraph_sdk (`get_sync_client`), whose threads of this person go too; `threads_left` names those it did not delete.
 
         >>> machine.erase(user_id="alice")["removed"]   # doctest: +SKIP
         {'learnings': 12, 'messages': 40, 'turns': 20}
         """
         wanted = Wanted(scope=Scope(**scope), entity=entity, source=source, since=since, until=until)
-        self._make_ready()
-        threads = self._server_threads(wanted) if server is not None else []
-        gone, left = _delete_threads(server, threads)
-        return self._erase(wanted, server is not None, gone, left)
+        threads, shared = self._server_threads(wanted, server)
+        left = tuple(thread for thread in threads if not _deleted(server, thread))
+        return self._erase(wanted, Threads(server is not None, len(threads) - len(left), shared, left))
 
-    async def aerase(self, *, server: Any = None, **wanted: Any) -> dict[str, Any]:
+    async def aerase(
+        self,
+        *,
+        entity: str | None = None,
+        source: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        server: Any = None,
+        **scope: Any,
+    ) -> dict[str, Any]:
         """The same. `server` is the asynchronous client, `langgraph_sdk.get_client`."""
-        narrowing = {name: wanted.pop(name, None) for name in ("entity", "source", "since", "until")}
-        asked = Wanted(scope=Scope(**wanted), **narrowing)
-        await asyncio.to_thread(self._make_ready)
-        threads = await asyncio.to_thread(self._server_threads, asked) if server is not None else []
-        gone, left = 0, 0
-        for thread in threads:
-            try:
-                await server.threads.delete(thread)
-                gone += 1
-            except Exception as error:  # noqa: BLE001 - whatever its client raises, the receipt says what is left
-                left += getattr(getattr(error, "response", None), "status_code", None) != 404
-        return await asyncio.to_thread(self._erase, asked, server is not None, gone, left)
+        wanted = Wanted(scope=Scope(**scope), entity=entity, source=source, since=since, until=until)
+        threads, shared = await asyncio.to_thread(self._server_threads, wanted, server)
+        left = tuple([thread for thread in threads if not await _adeleted(server, thread)])
+        done = Threads(server is not None, len(threads) - len(left), shared, left)
+        return await asyncio.to_thread(self._erase, wanted, done)
 
-    def _erase(self, wanted: Wanted, server: bool, gone: int, left: int) -> dict[str, Any]:
-        told = {"asked": server, "removed": gone, "left": left}
-        return erase(self.parts.database, wanted, requeue=self._requeue, rewrite=without, server=told)
+    def _erase(self, wanted: Wanted, threads: Threads) -> dict[str, Any]:
+        receipt = erase(self.parts.database, wanted, requeue=self._requeue, rewrite=without, server=threads)
+        # Only said, not kept: a thread's id may be a name that the person gave it.
+        return {**receipt, "threads_left": list(threads.left)} if threads.left else receipt
 
-    def _server_threads(self, wanted: Wanted) -> list[str]:
-        """The threads of who is to be erased, in which nobody else spoke."""
-        return own_threads(self.parts.database, wanted)
+    def _server_threads(self, wanted: Wanted, server: Any) -> tuple[list[str], int]:
+        """The threads that go on a server, and how many others hold something of what is wanted."""
+        self._make_ready()
+        return own_threads(self.parts.database, wanted) if server is not None else ([], 0)
 
     def _requeue(self, transaction: Transaction, machine: str, space: int, turn: UUID, session: str) -> None:
         Jobs(machine).enqueue(transaction, space, turn, thread_lock(machine, space, session))
@@ -203,17 +206,26 @@ class Ownership(Learning):
         return await asyncio.to_thread(self.receipts)
 
 
-def _delete_threads(server: Any, threads: list[str]) -> tuple[int, int]:
-    """Delete threads on a server: how many went, and how many could not be deleted."""
-    gone = left = 0
-    for thread in threads:
-        try:
-            server.threads.delete(thread)
-            gone += 1
-        except Exception as error:  # noqa: BLE001 - whatever its client raises, the receipt says what is left
-            # One that is not there, another run of the same erasure has deleted.
-            left += getattr(getattr(error, "response", None), "status_code", None) != 404
-    return gone, left
+def _deleted(server: Any, thread: str) -> bool:
+    """Delete a thread on a server; whether it is gone."""
+    try:
+        server.threads.delete(thread)
+    except Exception as error:  # noqa: BLE001 - whatever its client raises, the receipt says what is left
+        return _was_gone(error)
+    return True
+
+
+async def _adeleted(server: Any, thread: str) -> bool:
+    try:
+        await server.threads.delete(thread)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _was_gone(error)
+    return True
+
+
+def _was_gone(error: Exception) -> bool:
+    """One that is not there, another run of the same erasure has deleted."""
+    return getattr(getattr(error, "response", None), "status_code", None) == 404
 
 
 def _is_url(source: ImportSource) -> bool:
@@ -256,10 +268,10 @@ def _opened(source: ImportSource) -> Iterator[TextIO]:
 
 def _of_user(found: Iterable[Found], from_user: str | None, scope: Scope, format: str) -> Iterator[Found]:
     """Only what is this person's, where the file says whose things are."""
-    strict = from_user or (scope.user_id if importing.FORMATS[format] is agno else None)
+    whose = from_user or scope.user_id
     for one in found:
-        owner = getattr(one, "owner", None)
-        if strict is not None and owner is not None and owner != strict:
-            yield Problem(one.where, "it is another user's: import it for them, or say whose with --from-user")
-        else:
+        owners = getattr(one, "owners", ())
+        if whose is None or not owners or whose in owners or (from_user is None and format == "langgraph"):
             yield one
+        else:
+            yield Problem(one.where, "it is another user's: import it for them, or say whose with --from-user")

@@ -1,4 +1,4 @@
-"""Why something is known, and taking it back."""
+"""Why something is known, taking it back, and keeping it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from learning_machine.machine.recalling import Recalling
 from learning_machine.nodes.parts import attempt
 from learning_machine.nodes.recall import asking
 from learning_machine.nodes.recall_why import MOST, why
+from learning_machine.state.changes import Receipt
 from learning_machine.state.messages import as_messages
 from learning_machine.state.scope import Scope
 from learning_machine.state.times import When, looking_back
+from learning_machine.stores.curation.pinning import pin
 from learning_machine.stores.explaining import ANYBODY, explain
 from learning_machine.stores.hindsight import MOST as HINDSIGHT
 from learning_machine.stores.hindsight import standing_query
@@ -29,7 +31,7 @@ from learning_machine.stores.undoing import Undone, undo
 
 
 class Truth(Recalling):
-    """Why something is known, and taking it back."""
+    """Why something is known, taking it back, and keeping it."""
 
     def explain(self, id: str | int, **scope: Any) -> dict[str, Any]:
         """Why one learning is known, by its handle or id: sources, quotes, mode, verdicts, what it replaced, what rests on it.
@@ -101,6 +103,25 @@ class Truth(Recalling):
     async def aundo(self, id_or_batch: str | UUID, **more: Any) -> Undone:
         return await asyncio.to_thread(self.undo, id_or_batch, **more)
 
+    def pin(self, id: str | int, *, pinned: bool = True, by: str | None = None, **scope: Any) -> Receipt:
+        """Keep a learning from being archived or merged away by curation; with `pinned=False` no longer.
+
+        What takes its place is pinned too. With a scope in that person's name; without, in the application's.
+        """
+        self._make_ready()
+        where = Scope(**scope) if scope else None
+        return pin(
+            self.parts.database,
+            id,
+            pinned=pinned,
+            by=by if by is not None else where.user_id if where else None,
+            access=self._eyes(scope),
+            may=lambda row: self._may_undo(row, by, where),
+        )
+
+    async def apin(self, id: str | int, **more: Any) -> Receipt:
+        return await asyncio.to_thread(self.pin, id, **more)
+
     def _eyes(self, scope: dict[str, Any]) -> Access:
         if scope:
             return access_of(Scope(**scope), timeout_ms=WRITE_TIMEOUT_MS)
@@ -115,4 +136,4 @@ class Truth(Recalling):
             return None
         if accepts(self.parts.proposals.reviewers, who, change["namespace"]):
             return None
-        return "somebody else changed this in a shared namespace; a reviewer may undo it"
+        return "it is somebody else's, in a shared namespace; a reviewer may do it"

@@ -175,7 +175,8 @@ def given(state: LearningState, reads_context: bool, config: RunnableConfig) -> 
     shared: dict[str, Any] = {name: value for name, value in state.items() if name not in _OURS}
     context = state.get("learning_context") or {}
     if reads_context:
-        standing = {"turns": state.get("learning_turns") or [], "rooted": is_kept(config)}
+        caller = (state.get("learning_from") or {}).get("caller")
+        standing = {"turns": state.get("learning_turns") or [], "rooted": is_kept(config), "caller": caller}
         return {**shared, "learning_context": {**context, **standing}}
     return {**shared, "messages": lent(state["messages"], context)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any, NotRequired
 from uuid import UUID, uuid4
 
@@ -14,8 +15,8 @@ from langgraph.types import interrupt
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the schemas of no other before Python 3.12
 
-from learning_machine.nodes import curating, judging
-from learning_machine.nodes.curating import Wanted
+from learning_machine.nodes import curate_planning, curating, judging
+from learning_machine.nodes.curating import Look, Wanted
 from learning_machine.nodes.events import tell
 from learning_machine.nodes.parts import Parts
 from learning_machine.state.curation import TASKS, CurationConfig
@@ -25,6 +26,9 @@ from learning_machine.stores.curation.rows import Place
 from learning_machine.stores.postgres.database import Space
 
 Node = Callable[..., dict[str, Any]]
+
+#: Lines of a diff that are shown to a person at once.
+MOST_LINES = 1_000
 
 
 class CurateInput(TypedDict, total=False):
@@ -58,18 +62,25 @@ def find_node(parts: Parts, settings: CurationConfig) -> Node:
 
     def find(state: CurateState, config: RunnableConfig) -> dict[str, Any]:
         wanted = wanted_of(state, config, settings)
-        spaces = curating.places(parts, wanted)
-        looks = [curating.look(parts, wanted, place) for place in spaces]
-        found = {
-            "learnings": sum(len(one.rows) for one in looks),
-            "same": sum(len(one.compared.same) for one in looks),
-            "doubtful": sum(len(one.compared.doubtful) for one in looks),
-            "groups": sum(len(one.groups) for one in looks),
-        }
+        spaces, found = curating.places(parts, wanted), dict.fromkeys(("learnings", "same", "doubtful", "groups"), 0)
+        for place in spaces:
+            # One space after the other, and none of them kept: all together may not fit.
+            for name, count in counted(looked_at(parts, wanted, place)).items():
+                found[name] += count
         tell("curation found", spaces=len(spaces), **found)
         return {"spaces": [_as_json(place) for place in spaces], "found": found}
 
     return find
+
+
+def looked_at(parts: Parts, wanted: Wanted, place: Place) -> Look:
+    return curating.in_space(parts, wanted, partial(curating.look, parts, wanted, place)) or Look(place)
+
+
+def counted(look: Look) -> dict[str, int]:
+    """How much there is in a space."""
+    same, doubtful = len(look.compared.same), len(look.compared.doubtful) + look.compared.more
+    return {"learnings": len(look.rows), "same": same, "doubtful": doubtful, "groups": len(look.groups)}
 
 
 def judge_node(parts: Parts, settings: CurationConfig) -> RunnableLambda[CurateState, dict[str, Any]]:
@@ -79,14 +90,14 @@ def judge_node(parts: Parts, settings: CurationConfig) -> RunnableLambda[CurateS
         wanted = wanted_of(state, config, settings)
         made = {}
         for place in _spaces(state):
-            made[str(place.id)] = judging.judge(parts, wanted, curating.look(parts, wanted, place), config)
+            made[str(place.id)] = judging.judge(parts, wanted, looked_at(parts, wanted, place), config)
         return {"insights": {space: found for space, found in made.items() if found}}
 
     async def ajudge(state: CurateState, config: RunnableConfig) -> dict[str, Any]:
         wanted = wanted_of(state, config, settings)
         made = {}
         for place in _spaces(state):
-            found = await asyncio.to_thread(curating.look, parts, wanted, place)
+            found = await asyncio.to_thread(looked_at, parts, wanted, place)
             made[str(place.id)] = await judging.ajudge(parts, wanted, found, config)
         return {"insights": {space: found for space, found in made.items() if found}}
 
@@ -99,12 +110,14 @@ def preview_node(parts: Parts, settings: CurationConfig) -> Node:
     def preview(state: CurateState, config: RunnableConfig) -> dict[str, Any]:
         wanted, run, spaces = wanted_of(state, config, settings), uuid4(), _spaces(state)
         for place in spaces:
-            insights = (state.get("insights") or {}).get(str(place.id), [])
-            found = curating.look(parts, wanted, place)
-            curating.keep(parts, wanted, run, found, insights, even_if_empty=place == spaces[-1])
-        kept = curating.planned(parts, wanted, run) if spaces else []
-        shown = curating.shown_plan(parts, wanted, run, kept)
-        return {"preview": {"id": str(run), "diff": str(shown), "steps": len(shown.steps), "figures": shown.figures}}
+            insights, found = (state.get("insights") or {}).get(str(place.id), []), looked_at(parts, wanted, place)
+            keep = partial(curate_planning.keep, even_if_empty=place == spaces[-1])
+            curating.in_space(parts, wanted, partial(keep, parts, wanted, run, found, insights))
+        shown = curate_planning.shown_plan(parts, wanted, run, curating.planned(parts, wanted, run))
+        # Everybody's words do not belong into the state of a thread that nobody is asked in.
+        watched = state.get("ask") or wanted.scope is not None
+        diff = shown.diff(MOST_LINES) if watched else shown.diff(0)
+        return {"preview": {"id": str(run), "diff": diff, "steps": len(shown.steps), "figures": shown.figures}}
 
     return preview
 
@@ -128,7 +141,9 @@ def approve(state: CurateState, config: RunnableConfig) -> dict[str, Any]:
 def as_request(preview: Mapping[str, Any]) -> dict[str, Any]:
     """The question, in LangChain's `HITLRequest` form."""
     args = {"preview": preview["id"], "steps": preview["steps"]}
-    action = {"name": "curate", "args": args, "arguments": args, "description": preview["diff"]}
+    # In a fence, where nothing that was learned is Markdown.
+    shown = f"```diff\n{preview['diff']}\n```"
+    action = {"name": "curate", "args": args, "arguments": args, "description": shown}
     review = {"action_name": "curate", "allowed_decisions": ["approve", "reject"]}
     return {"action_requests": [action], "review_configs": [review]}
 
@@ -155,7 +170,11 @@ def apply_node(parts: Parts, settings: CurationConfig) -> Node:
         if not state.get("approved") or not state.get("spaces"):
             return {"report": {"preview": preview.get("id"), "approved": False, "figures": {}}}
         wanted, run = wanted_of(state, config, settings), UUID(preview["id"])
-        reports = [curating.apply(parts, wanted, run, place) for place in curating.planned(parts, wanted, run)]
+        does = partial(curating.apply, parts, wanted, run)
+        reports = [
+            curating.in_space(parts, wanted, partial(does, place)) or curating.failed()
+            for place in curating.planned(parts, wanted, run)
+        ]
         report = curating.report_of(run, wanted.moment, reports)
         tell("curated", preview=str(run), **report.figures)
         return {"report": {**asdict(report), "id": str(run), "ran_at": wanted.moment.isoformat(), "approved": True}}

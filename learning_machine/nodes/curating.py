@@ -1,22 +1,20 @@
-"""Curation, step by step: find → judge → preview → apply. None of it calls a model but the judge, in `judging`."""
+"""Curation, step by step: find and apply. The judge is in `judging`, what becomes a plan in `curate_planning`."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
-from learning_machine.errors import CurationNotFound
-from learning_machine.nodes.parts import Parts, note
-from learning_machine.state.curation import CurationConfig, Preview, Report, Step, Task, total
-from learning_machine.state.handles import handle_of
+from learning_machine.nodes.parts import Parts, attempt, note
+from learning_machine.state.curation import CurationConfig, Report, Task, total
 from learning_machine.state.scope import GLOBAL, USER, Scope
-from learning_machine.stores.curation.aging import Fading
 from learning_machine.stores.curation.applying import Applying
-from learning_machine.stores.curation.pairing import Pair, pairs
-from learning_machine.stores.curation.planning import Compared, Plan, compare, gatherings, merges, prunes
+from learning_machine.stores.curation.pairing import pairs
+from learning_machine.stores.curation.planning import NAMED, Compared, compare, gatherings
 from learning_machine.stores.curation.reading import Reading, scope_of
 from learning_machine.stores.curation.rows import Place, Row
 from learning_machine.stores.indexing import Vectors
@@ -24,11 +22,10 @@ from learning_machine.stores.ledger_store import LedgerStore
 from learning_machine.stores.spaces import modes_of
 from learning_machine.stores.writing import Source
 
-#: Steps of one sort in one run of a space, so that nobody who writes there waits long; the rest is for the next run.
-MAX_STEPS = 1_000
-#: Kinds of which one insight may be made of many.
-GATHERED = (("user_profile", "observation"), ("learned_knowledge", "insight"))
+#: Texts that are embedded at once.
+AT_ONCE = 1_000
 
+T = TypeVar("T")
 OnSpace = Callable[[int, int], None]
 Insight = dict[str, Any]
 
@@ -54,7 +51,6 @@ class Look:
 
     place: Place
     rows: Sequence[Row] = ()
-    pairs: Sequence[Pair] = ()
     compared: Compared = Compared()
     groups: Sequence[Sequence[Row]] = ()
 
@@ -79,6 +75,11 @@ def places(parts: Parts, wanted: Wanted) -> list[Place]:
     return reading(parts, wanted).places(wanted.scope)
 
 
+def in_space(parts: Parts, wanted: Wanted, step: Callable[[], T]) -> T | None:
+    """A step in one space. Going over all of them, one that fails is noted, counted, and keeps nobody else waiting."""
+    return step() if wanted.scope is not None else attempt(parts, "curation", step)
+
+
 # --- find -------------------------------------------------------------------------------------------------------------
 
 
@@ -89,14 +90,16 @@ def look(parts: Parts, wanted: Wanted, place: Place) -> Look:
     if not {"deduplicate", "consolidate"}.intersection(wanted.tasks):
         return Look(place, rows)
     near = list(pairs(rows, vectors_of(parts, reads, place, rows)))
-    compared = compare(near, reads.judged(place)) if "deduplicate" in wanted.tasks else Compared()
+    most = max(NAMED, wanted.config.max_pairs)
+    compared = compare(near, reads.judged(place), most) if "deduplicate" in wanted.tasks else Compared()
     gone = {max(pair) for pair in compared.same}
+    kinds = [(store.learning_type, kind) for store in curated(parts, wanted) for kind in store.gathers]
     groups = (
-        gatherings([row for row in rows if row.id not in gone], near, GATHERED, wanted.config.gather_from)
+        gatherings([row for row in rows if row.id not in gone], near, kinds, wanted.config.gather_from)
         if "consolidate" in wanted.tasks
         else []
     )
-    return Look(place, rows, near, compared, groups[: wanted.config.max_insights])
+    return Look(place, rows, compared, groups[: wanted.config.max_insights])
 
 
 def vectors_of(parts: Parts, reads: Reading, place: Place, rows: Sequence[Row]) -> dict[int, Sequence[float]]:
@@ -105,155 +108,15 @@ def vectors_of(parts: Parts, reads: Reading, place: Place, rows: Sequence[Row]) 
     if len(comparable) < 2:
         return {}
     try:
-        model = parts.embedder.model
-        found: dict[int, Sequence[float]] = dict(reads.vectors(place, comparable, model))
-        made = parts.embedder.vectors([row.says for row in comparable if row.id not in found])
+        found: dict[int, Sequence[float]] = dict(reads.vectors(place, comparable, parts.embedder.model))
+        missing = [row for row in comparable if row.id not in found]
+        for start in range(0, len(missing), AT_ONCE):
+            rest = missing[start : start + AT_ONCE]
+            made = parts.embedder.vectors([row.says for row in rest]).by_text
+            found |= {row.id: array("f", made[row.says]) for row in rest if row.says in made}
     except Exception as error:  # noqa: BLE001 - a provider may raise anything; words still find pairs
         return note(parts, "embedding for curation", error, {})  # type: ignore[no-any-return]
-    return found | {row.id: made.by_text[row.says] for row in comparable if row.says in made.by_text}
-
-
-# --- preview ----------------------------------------------------------------------------------------------------------
-
-
-def plan_for(
-    parts: Parts, wanted: Wanted, found: Look, insights: Sequence[Insight] = ()
-) -> tuple[Plan, dict[int, Fading]]:
-    """What a run would do in one space, and how what is there fades."""
-    fadings = fadings_of(parts, wanted, found.rows)
-    merged = merges(found.rows, found.compared) if "deduplicate" in wanted.tasks else []
-    touched = {number for step in merged for number in (*step.ids, step.survivor)}
-    rest = [row for row in found.rows if row.id not in touched]
-    limits = {store.learning_type: store.config.max_learnings for store in curated(parts, wanted)}
-    pruned = prunes(rest, fadings, wanted.config, limits, wanted.moment) if "prune" in wanted.tasks else []
-    merged, pruned = merged[:MAX_STEPS], pruned[:MAX_STEPS]
-    gone = {number for step in (*merged, *pruned) for number in step.ids}
-    made = [step for one in insights if (step := insight_step(parts, found, one, gone)) is not None]
-    deleted = deletions(parts, wanted, found.place)[:MAX_STEPS] if "prune" in wanted.tasks else []
-    doubtful = tuple(pair for pair in found.compared.doubtful if not gone.intersection(pair))
-    figures = {
-        "learnings": len(found.rows),
-        "to_merge": sum(len(step.ids) for step in merged),
-        "to_archive": len(pruned),
-        "to_consolidate": len(made),
-        "to_delete": len(deleted),
-        "doubtful": len(doubtful),
-    }
-    return Plan((*merged, *pruned, *made, *deleted), doubtful, figures), fadings
-
-
-def fadings_of(parts: Parts, wanted: Wanted, rows: Sequence[Row]) -> dict[int, Fading]:
-    """How each learning fades that is not timeless. Use counts where things are recalled for a question, not always."""
-    stores = {store.learning_type: store for store in curated(parts, wanted)}
-    days = {name: store.config.half_life_days for name, store in stores.items()}
-    found = ((row.id, row.fading(days, counts_use=stores[row.store].by_question)) for row in rows)
-    return {number: fading for number, fading in found if fading is not None}
-
-
-def insight_step(parts: Parts, found: Look, insight: Insight, gone: set[int]) -> Step | None:
-    """The step that writes an insight, unless what it was made of is about to go."""
-    by_id = {row.id: row for row in found.rows}
-    rows = [by_id[number] for number in insight["ids"] if number in by_id and number not in gone]
-    if len(rows) < len(insight["ids"]):
-        return None
-    store, redact = rows[0].store, parts.ledger.redact
-    title, text = redact(insight["title"]), redact(insight["text"])
-    written: dict[str, Any] = {"kind": rows[0].kind, "text": text, "value": text}
-    if store == "learned_knowledge":
-        change = parts.registry[store].insight(title, text)
-        written = {
-            "kind": change.kind,
-            "name": change.name,
-            "text": change.text,
-            "value": change.value,
-            "index": change.index,
-        }
-    return Step(
-        action="consolidate",
-        store=store,
-        ids=tuple(row.id for row in rows),
-        marks={str(row.id): row.mark for row in rows},
-        reason=f"{len(rows)} observations say one thing",
-        insight=written,
-    )
-
-
-def deletions(parts: Parts, wanted: Wanted, place: Place) -> list[Step]:
-    """What was archived and whose grace is over."""
-    before = wanted.moment - timedelta(days=wanted.config.grace_days)
-    return [
-        Step(action="delete", store=row["store"], ids=(row["id"],), reason=f"archived on {row['at']:%Y-%m-%d}")
-        for row in reading(parts, wanted).stale(place, before)
-    ]
-
-
-def keep(
-    parts: Parts,
-    wanted: Wanted,
-    run: UUID,
-    found: Look,
-    insights: Sequence[Insight] = (),
-    *,
-    even_if_empty: bool = True,
-) -> Plan:
-    """Make the plan of one space and store it; with `decay`, also how strong things are."""
-    if found.compared.doubtful:
-        # Some of it may have been judged meanwhile.
-        judged = reading(parts, wanted).judged(found.place)
-        found = replace(found, compared=compare(found.pairs, judged))
-    plan, fadings = plan_for(parts, wanted, found, insights)
-    does = applying(parts, wanted)
-    if plan.steps or plan.doubtful or even_if_empty:
-        does.keep(found.place, run, plan)
-    if "decay" in wanted.tasks:
-        does.strengthen(found.place, fadings)
-    return plan
-
-
-def shown_plan(parts: Parts, wanted: Wanted, run: UUID, spaces: Sequence[Place]) -> Preview:
-    """The stored plans of a run as one readable diff."""
-    steps: list[dict[str, Any]] = []
-    doubtful: list[dict[str, Any]] = []
-    figures: list[dict[str, int]] = []
-    made_at = None
-    for place in spaces:
-        kept = applying(parts, wanted).plan_of(place, run)
-        texts = kept["texts"]
-        steps += [_readable(place, step, texts) for step in kept["plan"]["steps"]]
-        doubtful += [
-            {
-                "space": str(place),
-                "one": _text(texts, one),
-                "other": _text(texts, other),
-                "reason": "nobody judged them",
-            }
-            for one, other in kept["plan"]["doubtful"]
-        ]
-        figures.append(kept["plan"]["figures"])
-        made_at = min(made_at or kept["made_at"], kept["made_at"])
-    return Preview(id=run, made_at=made_at, steps=tuple(steps), doubtful=tuple(doubtful), figures=total(figures))
-
-
-def _readable(place: Place, step: Mapping[str, Any], texts: Mapping[int, Any]) -> dict[str, Any]:
-    consolidates = step["action"] == "consolidate"
-    told = [_text(texts, number) for number in step["ids"]]
-    stays = [_text(texts, step["survivor"])] if step["survivor"] else []
-    return {
-        "space": str(place),
-        "action": step["action"],
-        "store": step["store"],
-        "ids": list(step["ids"]),
-        "survivor": step["survivor"],
-        "gone": [] if consolidates else told,
-        "stays": told if consolidates else stays,
-        "new": [step["insight"]["text"]] if step["insight"] else [],
-        "reason": step["reason"],
-    }
-
-
-def _text(texts: Mapping[int, Any], number: int) -> str:
-    row = texts.get(number)
-    return f"{row['text'] if row else 'gone'} [{handle_of(number)}]"
+    return found
 
 
 # --- apply ------------------------------------------------------------------------------------------------------------
@@ -292,6 +155,11 @@ def _vectors(parts: Parts, texts: Sequence[str]) -> Vectors:
         return note(parts, "embedding for curation", error, Vectors())  # type: ignore[no-any-return]
 
 
+def failed() -> dict[str, Any]:
+    """The report of a space in which nothing could be done."""
+    return {"figures": {"failed": 1}, "left_out": [], "doubtful": []}
+
+
 def report_of(run: UUID, ran_at: datetime | None, reports: Sequence[Mapping[str, Any]]) -> Report:
     """The reports of a run over its spaces, as one."""
     if not reports:
@@ -306,9 +174,6 @@ def report_of(run: UUID, ran_at: datetime | None, reports: Sequence[Mapping[str,
 
 
 def planned(parts: Parts, wanted: Wanted, run: UUID) -> list[Place]:
-    """The spaces a preview was made for. Raises `CurationNotFound` when there is none."""
+    """The spaces a preview was made for, as far as the asker may see them."""
     parts.ready()
-    found = reading(parts, wanted).planned_places(run, wanted.scope)
-    if not found:
-        raise CurationNotFound()
-    return found
+    return reading(parts, wanted).planned_places(run, wanted.scope)

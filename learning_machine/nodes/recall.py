@@ -14,6 +14,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.runtime import get_runtime
 
+from learning_machine.nodes.calling import acaller_of, caller_of
 from learning_machine.nodes.parts import Parts, aattempt, attempt, note
 from learning_machine.state.identity import is_kept, scope_of
 from learning_machine.state.loop import LearningState, union
@@ -35,31 +36,34 @@ def recall_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
 
     def recall(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
         scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
-        standing = asking(parts, standing_in(parts, state, config), question_in(parts, state["messages"]))
+        caller = caller_of(parts, state["messages"], config)
+        standing = asking(parts, standing_in(parts, state, config, caller), question_in(parts, state["messages"]))
         data, now = attempt(
             parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None), patience=parts.patience
         )
         data |= recall_others(parts, scope, state["messages"])
-        return update(state, scope, data, now)
+        return update(state, scope, data, now, caller)
 
     async def arecall(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
         scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
+        caller = await acaller_of(parts, state["messages"], config)
         question = await aquestion_in(parts, state["messages"])
-        standing = asking(parts, standing_in(parts, state, config), question)
+        standing = asking(parts, standing_in(parts, state, config, caller), question)
         data, now = await aattempt(
             parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None), patience=parts.patience
         )
         data |= await arecall_others(parts, scope, state["messages"])
-        return update(state, scope, data, now)
+        return update(state, scope, data, now, caller)
 
     return RunnableLambda(recall, arecall, name="recall")
 
 
-def standing_in(parts: Parts, state: LearningState, config: Mapping[str, Any]) -> Standing:
-    """Where the conversation stands, from the settled answers and the messages in front of the agent."""
+def standing_in(parts: Parts, state: LearningState, config: Mapping[str, Any], caller: Mapping[str, Any]) -> Standing:
+    """Where the conversation stands, from the settled answers and the messages in front of the agent and its caller."""
     session = str((config.get("configurable") or {}).get("thread_id") or "")
-    here = union(state.get("learning_turns"), keys_of(state["messages"], session))
-    rooted = is_kept(config) or bool((state.get("learning_from") or {}).get("rooted"))
+    settled = union(caller.get("here"), state.get("learning_turns"))
+    here = union(settled, keys_of(state["messages"], session))
+    rooted = is_kept(config) or bool((state.get("learning_from") or {}).get("rooted")) or bool(caller.get("rooted"))
     return Standing(machine=parts.name, here=tuple(here), rooted=rooted)
 
 
@@ -162,8 +166,14 @@ def context_for(scope: Scope, messages: list[Any]) -> dict[str, Any]:
     return {**scope.keywords(), "message": last_user_text(messages), "messages": messages, "now": datetime.now(UTC)}
 
 
-def update(state: LearningState, scope: Scope, data: dict[str, Any], now: datetime | None) -> dict[str, Any]:
-    """What was recalled, and where unread words begin."""
+def update(
+    state: LearningState,
+    scope: Scope,
+    data: dict[str, Any],
+    now: datetime | None,
+    caller: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What was recalled, where unread words begin, and who called, if that was looked for."""
     said = spoken(state["messages"], scope.session_id or "")
     owed = state.get("learning_from") or {}
     # What an earlier turn still owes counts only while the same person speaks.
@@ -172,4 +182,8 @@ def update(state: LearningState, scope: Scope, data: dict[str, Any], now: dateti
     began = (now or datetime.now(UTC)).isoformat()
     # Kept beside the messages, because a summary may take their place before the turn is over.
     words = [[one.key, one.role, one.content] for one in said_from(said, start)]
-    return {"recalled": data, "learning_from": {"key": start, "user": scope.user_id, "at": began, "said": words}}
+    called = {} if caller is None else {"caller": dict(caller)}
+    return {
+        "recalled": data,
+        "learning_from": {"key": start, "user": scope.user_id, "at": began, "said": words, **called},
+    }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from learning_machine.nodes.calling import caller_of
 from learning_machine.nodes.events import tell
 from learning_machine.nodes.parts import Parts
 from learning_machine.nodes.recall import standing_in
@@ -24,13 +25,20 @@ def record(
     if key is None or not scope.learn or not len(parts.registry):
         return None
     parts.ready()
-    recorded = parts.turns.record(
-        scope, turn_in(parts, state, scope.session_id or "", key, config), parts.enqueue if queued else None
-    )
+    turn = turn_in(parts, state, scope.session_id or "", key, config, calling(parts, state, config))
+    recorded = parts.turns.record(scope, turn, parts.enqueue if queued else None)
     if recorded is not None and queued:
         parts.wake()
         tell("queued", turn=str(recorded[1]))
     return recorded
+
+
+def calling(parts: Parts, state: LearningState, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Who called, as `recall` saw it; it is looked for again where the call itself was not kept yet."""
+    seen: Mapping[str, Any] | None = (state.get("learning_from") or {}).get("caller")
+    if seen is not None and (not seen or seen.get("call")):
+        return seen
+    return caller_of(parts, state["messages"], config) or seen or {}
 
 
 def answer_key(state: LearningState, scope: Scope) -> str | None:
@@ -56,20 +64,32 @@ def words_of(said: list[Said], began: Mapping[str, Any]) -> list[Said]:
     return [*gone, *found]
 
 
-def turn_in(parts: Parts, state: LearningState, session: str, answer: str, config: Mapping[str, Any]) -> TurnRecord:
-    """The turn that ends with this answer, as it is recorded."""
+def turn_in(
+    parts: Parts,
+    state: LearningState,
+    session: str,
+    answer: str,
+    config: Mapping[str, Any],
+    caller: Mapping[str, Any],
+) -> TurnRecord:
+    """The turn that ends with this answer, as it is recorded.
+
+    A subagent's answer is in nobody's history. Its turn is known by the message that called it, which is.
+    """
     messages = state["messages"]
     began = state.get("learning_from") or {}
     said = words_of(spoken(messages, session), began)
     keys = keys_of(messages, session)
     start = keys.index(said[0].key) if said and said[0].key in keys else 0
-    standing = standing_in(parts, state, config)
-    own = [*(one.key for one in said if one.key not in keys), *keys[start:]]
+    standing = standing_in(parts, state, config, caller)
+    about = [caller["asked"]] if caller.get("asked") else []
+    own = [*about, *(one.key for one in said if one.key not in keys), *keys[start:]]
     shown = [handle for handles in ((state.get("learning") or {}).get("recalled") or {}).values() for handle in handles]
     return TurnRecord(
         session=session,
         said=said,
-        answer=answer,
+        answer=caller.get("call") or answer,
+        about=about,
         keys=own,
         here=standing.here,
         rooted=standing.rooted,

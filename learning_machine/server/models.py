@@ -119,7 +119,7 @@ class ProposalView(View):
     handle: str
     store: str
     kind: str
-    action: Literal["add", "revise", "retire"]
+    action: Literal["add", "revise", "retire", "challenge", "keep"]
     name: str = ""
     text: str = ""
     about: str = ""

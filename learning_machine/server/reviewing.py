@@ -6,6 +6,7 @@ from typing import Any
 
 from learning_machine.errors import LearningMachineError, NotAllowed, ProposalNotFound
 from learning_machine.machine import LearningMachine
+from learning_machine.server import settling
 from learning_machine.server.callers import Caller
 from learning_machine.server.models import Decided, ProposalView, VerdictOn
 from learning_machine.server.problems import Problem
@@ -15,6 +16,7 @@ from learning_machine.state.scope import Scope
 from learning_machine.stores.postgres.database import Row
 from learning_machine.stores.proposals import LOOK_AGAIN, proposal_of
 from learning_machine.stores.reviewers import accepts
+from learning_machine.stores.settling import proposal_of as settled_of
 
 #: As many as are looked at for one page.
 MOST = 10_000
@@ -29,12 +31,27 @@ def visible(
     store: str | None = None,
     risk: str | None = None,
 ) -> list[ProposalView]:
-    """The proposals this caller may look at, oldest first. Whose words they stand on nobody else is told."""
-    return [view(machine, who, row) for row in _rows(machine, who, status=status, store=store, risk=risk)]
+    """The proposals this caller may look at, oldest first, and behind them what else they may settle.
+
+    Whose words they stand on nobody else is told.
+    """
+    found = [view(machine, who, row) for row in _rows(machine, who, status=status, store=store, risk=risk)]
+    rows = settling.to_settle(machine, who, store=store) if status in ("pending", None) else []
+    others = [settling.view(row) for row in sorted(rows, key=lambda row: int(row["id"]))]
+    return found + [one for one in others if risk in (None, one.risk)]
+
+
+def place_of(handle: str) -> tuple[int, int] | None:
+    """Where a handle stands in the queue: proposals first, then what carries the handle of a learning."""
+    proposal, learning = id_of(handle, PROPOSAL), id_of(handle)
+    if proposal is not None:
+        return 0, proposal
+    return None if learning is None else (1, learning)
 
 
 def one(machine: LearningMachine, who: Caller, handle: str) -> ProposalView:
-    return view(machine, who, _row(machine, who, handle))
+    row = settling.named(machine, who, handle)
+    return settling.view(row) if row is not None else view(machine, who, _row(machine, who, handle))
 
 
 def _row(machine: LearningMachine, who: Caller, handle: str) -> Row:
@@ -71,15 +88,17 @@ def _may_decide(machine: LearningMachine, who: Caller, row: Row) -> bool:
 
 def decide(machine: LearningMachine, who: Caller, handle: str, verdict: VerdictOn, version: str) -> Decided:
     """One decision, bound to what was looked at."""
-    row = _row(machine, who, handle)
-    shown = view(machine, who, row)
+    waits = settling.named(machine, who, handle)
+    row = waits or _row(machine, who, handle)
+    found, shown = (settled_of(row), settling.view(row)) if waits else (proposal_of(row), view(machine, who, row))
     if shown.version != version:
         return Decided(handle=handle, status="stale", reason=f"It has changed since it was shown; {LOOK_AGAIN}.")
-    if shown.status == "pending" and not shown.decidable:
+    may = settling.settles(machine, who, row, verdict.action) if waits else shown.decidable
+    if shown.status == "pending" and not may:
         raise NotAllowed("You may not decide this. Ask a reviewer.")
     queue = machine.proposals
     said = Verdict(
-        handle=handle, shown=proposal_of(row).shown, **verdict.model_dump(include={"action", "text", "name", "message"})
+        handle=handle, shown=found.shown, **verdict.model_dump(include={"action", "text", "name", "message"})
     )
     scope = None if queue.database.sees_all else Scope(**who.scope)
     receipt = queue.decide(said, by=who.user, scope=scope)

@@ -80,9 +80,16 @@ class Preview:
         return bool(self.steps)
 
     def __str__(self) -> str:
+        return self.diff()
+
+    def diff(self, most: int | None = None) -> str:
+        """What would be done, a line a learning, and the figures; `most`: as many lines as somebody is shown at once."""
         lines = [line for step in self.steps for line in _lines(step)]
-        lines += [f"? {pair['one']} | {pair['other']}: {pair['reason']}" for pair in self.doubtful]
-        return "\n".join([*lines, _in_words(self.figures)])
+        lines += [f"? {_flat(pair['one'])} | {_flat(pair['other'])}: {pair['reason']}" for pair in self.doubtful]
+        hidden = len(lines) - len(lines[:most])
+        return "\n".join(
+            [*lines[:most], *([f"… and {hidden:,} more lines"] if hidden else ()), _in_words(self.figures)]
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +114,7 @@ class Report:
 
 #: The order in which figures are told.
 _ORDER = (
-    *("learnings", "to_merge", "to_archive", "to_consolidate", "to_delete", "doubtful"),
+    *("learnings", "to_merge", "to_archive", "to_consolidate", "to_delete", "later", "doubtful"),
     *("merged", "archived", "consolidated", "proposed", "deleted", "left_out"),
 )
 
@@ -121,9 +128,15 @@ def total(figures: Sequence[dict[str, int]]) -> dict[str, int]:
 
 def _lines(step: dict[str, Any]) -> list[str]:
     where = f"{step['space']}, {step['store']}"
-    lines = [f"{step['action']} ({where}): {step['reason']}"]
-    lines += [f"- {one}" for one in step["gone"]]
-    return [*lines, *(f"= {one}" for one in step["stays"]), *(f"+ {one}" for one in step["new"])]
+    lines = [f"{step['action']} ({_flat(where)}): {step['reason']}"]
+    marked = (("-", step["gone"]), ("=", step["stays"]), ("+", step["new"]))
+    return [*lines, *(f"{mark} {_flat(text)}" for mark, texts in marked for text in texts)]
+
+
+def _flat(text: str) -> str:
+    """Stored text as a part of one line: it can neither look like another line nor run backwards."""
+    folded = " ".join(text.split())
+    return "".join(one if one.isprintable() or one in "\u200c\u200d" else "�" for one in folded)
 
 
 def _in_words(figures: dict[str, int]) -> str:

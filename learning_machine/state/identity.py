@@ -46,12 +46,17 @@ def is_kept(config: Mapping[str, Any]) -> bool:
     """
     configurable, metadata = config.get("configurable") or {}, config.get("metadata") or {}
     nested = "|" in str(configurable.get("checkpoint_ns") or "")
-    return configurable.get(_CHECKPOINTER) is not None and not nested and bool(metadata.get("checkpoint_id"))
+    return checkpointer_of(config) is not None and not nested and bool(metadata.get("checkpoint_id"))
 
 
 def can_wait(config: Mapping[str, Any]) -> bool:
     """Whether a run may pause for a person: only with a checkpointer, its own or its parent's."""
-    return (config.get("configurable") or {}).get(_CHECKPOINTER) is not None
+    return checkpointer_of(config) is not None
+
+
+def checkpointer_of(config: Mapping[str, Any]) -> Any:
+    """The checkpointer of a run, its own or its parent's; `None` without one."""
+    return (config.get("configurable") or {}).get(_CHECKPOINTER)
 
 
 def _as_dict(context: Any) -> dict[str, Any]:

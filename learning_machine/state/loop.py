@@ -49,7 +49,7 @@ class LearningState(LearningOutput, total=False):
         Field(description="The answers on this branch whose turns are settled: recorded, or not to be learned from."),
         union,
     ]
-    #: `{"key", "user", "at", "said"}`; in somebody else's graph also `asked`, the user's message that the turn is about.
+    #: `{"key", "user", "at", "said", "caller"}`; in somebody else's graph also `asked`, the user's message that the turn is about.
     learning_from: Annotated[
         dict[str, Any], Field(description="Where unread words begin, whose they are, and when this turn began.")
     ]

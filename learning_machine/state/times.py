@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from learning_machine.errors import InvalidInput
@@ -119,8 +120,7 @@ def parse_when(text: str | None, timezone: str | None = None) -> datetime | None
 def period_in(text: str, now: datetime | None = None, timezone: str | None = None) -> Period:
     """The stretch of time a message speaks of; open on both sides when it speaks of none."""
     zone, head = zone_of(timezone), text[:_LOOK]
-    today = (now or datetime.now(UTC)).astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    found = _stretches(head, today, zone)
+    found = _stretches(head, _day_of(now or datetime.now(UTC), zone), zone)
     if not found:
         return ALWAYS
     start, end, period = found[0]
@@ -129,11 +129,15 @@ def period_in(text: str, now: datetime | None = None, timezone: str | None = Non
     return _bounded(head[:start], period)
 
 
+def _day_of(when: datetime, zone: tzinfo) -> datetime:
+    return when.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def without_times(text: str) -> str:
     """The text without the times it speaks of."""
     rest, at = [], 0
     head = text[:_LOOK]
-    for start, end, _ in _stretches(head, datetime.now(UTC), UTC):
+    for start, end, _ in _stretches(head, _day_of(datetime.now(UTC), UTC), UTC):
         rest.append(head[at:start])
         at = end
     return " ".join([*rest, text[at:]])
@@ -150,8 +154,9 @@ def _bounded(before: str, period: Period) -> Period:
     return Period(None, period.since if earlier else period.until)
 
 
-def _stretches(text: str, today: datetime, zone: tzinfo) -> list[_Found]:
-    """Every time in a text, in order; of those that overlap the first and longest."""
+@lru_cache(maxsize=64)
+def _stretches(text: str, today: datetime, zone: tzinfo) -> tuple[_Found, ...]:
+    """Every time in a text, in order; of those that overlap the first and longest. A question is read by several stores."""
     found = [
         *_iso(text, zone),
         *_counted(text, today),
@@ -164,7 +169,7 @@ def _stretches(text: str, today: datetime, zone: tzinfo) -> list[_Found]:
     for one in sorted(found, key=lambda one: (one[0], -one[1])):
         if not kept or one[0] >= kept[-1][1]:
             kept.append(one)
-    return kept
+    return tuple(kept)
 
 
 def _iso(text: str, zone: tzinfo) -> Iterator[_Found]:

@@ -126,9 +126,22 @@ def _another(one: str, other: str) -> bool:
 
 def covered(text: str, by: str) -> float:
     """The share of a text's words, small ones left out, that another text has, in whatever form."""
-    groups = [group for group in query_lexemes(_spelt_out(text)) if group[0] not in _NEGATIONS]
-    there = set(lexemes(_spelt_out(by)))
-    return sum(not there.isdisjoint(group) for group in groups) / len(groups) if groups else 0.0
+    return share(asked_for(text), forms_in(by))
+
+
+def asked_for(text: str) -> list[list[str]]:
+    """The words of a text, small ones and denials left out, each by the forms it may have."""
+    return [group for group in query_lexemes(_spelt_out(text)) if group[0] not in _NEGATIONS]
+
+
+def forms_in(text: str) -> frozenset[str]:
+    """The words of a text in all their forms."""
+    return frozenset(lexemes(_spelt_out(text)))
+
+
+def share(asked: Sequence[Sequence[str]], there: frozenset[str]) -> float:
+    """The share of words asked for that are there."""
+    return sum(not there.isdisjoint(group) for group in asked) / len(asked) if asked else 0.0
 
 
 def telling(text: str) -> tuple[list[str], bool]:

@@ -94,7 +94,8 @@ class Question:
     @classmethod
     def of(cls, text: str, vector: Sequence[float] | None = None, model: int | None = None) -> Question:
         groups = tuple(tuple(group) for group in query_lexemes(text))
-        plain = {group[0] for group in query_lexemes(without_times(text))}
+        timeless = without_times(text)
+        plain = {group[0] for group in (groups if timeless == text else query_lexemes(timeless))}
         aside = {number for number, group in enumerate(groups) if group[0] not in plain or is_asking(group[0])}
         usable = vector is not None and model is not None and any(vector)
         return cls(

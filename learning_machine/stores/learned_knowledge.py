@@ -34,6 +34,7 @@ class LearnedKnowledgeStore(LedgerStore):
     private: ClassVar[bool] = False
     merges: ClassVar[bool] = True
     by_question: ClassVar[bool] = True
+    gathers: ClassVar[tuple[str, ...]] = (INSIGHT,)
     config_type: ClassVar[type[StoreConfig]] = LearnedKnowledgeConfig
     config: LearnedKnowledgeConfig
 
@@ -88,6 +89,9 @@ class LearnedKnowledgeStore(LedgerStore):
             quote=quote,
             index=found_by(title, learning, context, tags),
         )
+
+    def gathered(self, kind: str, title: str, text: str) -> Add:
+        return self.insight(title, text)
 
     def revise(self, one: ExtractedChange, item: Item) -> list[Change | Refused]:
         text = plain_text(one.value)

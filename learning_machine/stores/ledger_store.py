@@ -50,6 +50,8 @@ class LedgerStore:
     tells_gone: ClassVar[bool] = False
     #: Whether what the agent was shown and repeats is kept from being learned again.
     guarded: ClassVar[bool] = True
+    #: Kinds of which curation makes one of many that say one thing together.
+    gathers: ClassVar[tuple[str, ...]] = ()
     config_type: ClassVar[type[StoreConfig]] = StoreConfig
 
     def __init__(
@@ -244,6 +246,10 @@ class LedgerStore:
                 quote=one.quote,
             )
         ]
+
+    def gathered(self, kind: str, title: str, text: str) -> Add:
+        """What curation writes of many of a kind that say one thing together. `title`: what a model would call it."""
+        return Add(store=self.learning_type, kind=kind, text=text, value=text)
 
     def edited(self, change: Change, text: str | None, name: str | None) -> Change:
         """A proposed change in a person's own words."""

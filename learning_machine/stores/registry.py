@@ -7,6 +7,7 @@ import contextvars
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 from learning_machine.errors import ConfigurationError
@@ -52,17 +53,17 @@ class Registry:
     def types(self) -> list[str]:
         return list(self._stores)
 
-    @property
+    @cached_property
     def querying(self) -> list[Any]:
         """Those that recall together in one round trip."""
         return [store for store in self if isinstance(store, Querying)]
 
-    @property
+    @cached_property
     def extracting(self) -> list[Any]:
         """Those that share the one extraction call."""
         return [store for store in self if isinstance(store, Extracting)]
 
-    @property
+    @cached_property
     def custom(self) -> list[LearningStore]:
         """Those that recall and learn by themselves."""
         return [store for store in self if not isinstance(store, Querying)]

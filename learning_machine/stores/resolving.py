@@ -90,6 +90,8 @@ def name_words(name: str) -> list[str]:
 
 def folded(key: str) -> str:
     """The key without accents."""
+    if key.isascii():
+        return key
     return "".join(mark for mark in unicodedata.normalize("NFD", fold(key)) if not unicodedata.combining(mark))
 
 

@@ -27,12 +27,18 @@ MakeVectors = Callable[[str, list[str]], Vectors]
 
 
 def waiting(
-    database: Database, scope: Scope | None, *, id: int | None = None, store: str | None = None, limit: int = 1_000
+    database: Database,
+    scope: Scope | None,
+    *,
+    id: int | None = None,
+    store: str | None = None,
+    limit: int = 1_000,
+    viewer: str | None = None,
 ) -> list[Row]:
-    """What waits, oldest first, as this person may see it; without a scope as the application does."""
+    """What waits, oldest first, as this person may see it; without a scope as the application does, and the words of `viewer`."""
     access = Access(admin=True, timeout_ms=WRITE_TIMEOUT_MS) if scope is None else _access(scope)
     with database.transaction(access) as transaction:
-        viewer = scope.user_id if scope is not None else None
+        viewer = scope.user_id if scope is not None else viewer
         return transaction.all("settle.waiting", {"id": id, "store": store, "limit": limit, "viewer": viewer})
 
 

@@ -23,6 +23,20 @@ def learned_mark(store: str, kind: str, text: str) -> Mark:
     return "learning", "\x1f".join((store, kind, content_key("", "", text)))
 
 
+def message_mark(session: str, key: str) -> Mark:
+    """What a tombstone remembers of a message, without its words."""
+    return "message", f"{session}\x1f{key}"
+
+
+def entomb(transaction: Transaction, space: int, owner: str, marks: Sequence[Mark]) -> int:
+    """Remember that these were erased; how many there are."""
+    distinct = list(dict.fromkeys(marks))
+    if not distinct:
+        return 0
+    params = {"whats": [what for what, _ in distinct], "contents": [content for _, content in distinct]}
+    return transaction.run("erase.entomb", {"space": space, "owner": owner, **params})
+
+
 def erased(transaction: Transaction, scope: Scope, marks: Sequence[Mark]) -> set[Mark]:
     """Which of these were erased by the person in this scope."""
     params = {"whats": [what for what, _ in marks], "contents": [content for _, content in marks]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import wraps
@@ -146,6 +146,8 @@ def place_in(runtime: ToolRuntime[Any, Any]) -> Place:
     # Inside the loop the agent is also told which answers came before those it sees; beside it they lie in its own state.
     loop = state.get("learning_context") or {}
     beside = [key for name, keys in state.items() if name.startswith("learning_turns") for key in keys or ()]
-    here = union(union(loop.get("turns"), beside), keys_of(messages, session))
-    standing = Standing(here=tuple(here), rooted=bool(loop.get("rooted")) or is_kept(runtime.config))
-    return scope, spoken(messages, session), standing, calling
+    began = [loop, *(one or {} for name, one in state.items() if name.startswith("learning_from"))]
+    caller: Mapping[str, Any] = next((one["caller"] for one in began if one.get("caller")), {})
+    here = union(union(union(caller.get("here"), loop.get("turns")), beside), keys_of(messages, session))
+    rooted = bool(loop.get("rooted")) or bool(caller.get("rooted")) or is_kept(runtime.config)
+    return scope, spoken(messages, session), Standing(here=tuple(here), rooted=rooted), calling

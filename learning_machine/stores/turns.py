@@ -39,7 +39,9 @@ Enqueue = Callable[[Transaction, int, UUID, str], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class TurnRecord:
-    """One answer and what was said for it. `here`: keys in front of the agent; `asked`: the user's messages of the turn."""
+    """One answer and what was said for it. `here`: keys in front of the agent; `asked`: the user's messages of the turn,
+    with those that its caller's turn is `about`.
+    """
 
     session: str
     said: Sequence[Said]
@@ -49,10 +51,11 @@ class TurnRecord:
     started: datetime | None = None
     rooted: bool = False
     shown: Sequence[str] = ()
+    about: Sequence[str] = ()
 
     @property
     def asked(self) -> list[str]:
-        return [one.key for one in self.said if one.role == "user"]
+        return [*self.about, *(one.key for one in self.said if one.role == "user")]
 
 
 @dataclass(frozen=True)
@@ -112,11 +115,18 @@ class Turns:
 
     def _record_in(self, own: Space, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None) -> tuple[int, UUID]:
         try:
-            with self.database.transaction(access_of(scope, timeout_ms=RECORD_TIMEOUT_MS)) as transaction:
-                space = transaction.space(own)
-                return space, self._record(transaction, space, scope, turn, enqueue)
+            try:
+                return self._record_once(own, scope, turn, enqueue)
+            except psycopg.errors.ForeignKeyViolation:
+                # The person was erased just now, and their space with them: what they say from here on starts anew.
+                return self._record_once(own, scope, turn, enqueue)
         except psycopg.Error as error:
             raise failed(error) from error
+
+    def _record_once(self, own: Space, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None) -> tuple[int, UUID]:
+        with self.database.transaction(access_of(scope, timeout_ms=RECORD_TIMEOUT_MS)) as transaction:
+            space = transaction.space(own)
+            return space, self._record(transaction, space, scope, turn, enqueue)
 
     def _record(
         self, transaction: Transaction, space: int, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None

@@ -117,7 +117,7 @@ class Undoing:
 
     def run(self, number: int | None, batch: UUID | None) -> Undone:
         if not self.changes:
-            return Undone()
+            return self._only_words(batch)
         for change in self.changes:
             reason = self.may(change)
             if reason is not None:
@@ -130,6 +130,17 @@ class Undoing:
         elif not self.done.left:
             return self._already(self.changes[0])
         return self.done
+
+    def _only_words(self, batch: UUID | None) -> Undone:
+        """Of what changed no learning, the words it brought to what was known count no longer."""
+        words = self.transaction.all("undo.words", {"batch": batch}) if batch is not None else []
+        standing = [row for row in words if row["withdrawn_at"] is None]
+        for of in {row["batch"] for row in standing}:
+            self.transaction.run("undo.withdraw", {"of": of, "learning": None, "again": False})
+        if not standing:
+            return Undone("already undone", at=words[-1]["withdrawn_at"]) if words else Undone()
+        brought = [{"handle": handle_of(row["id"]), "text": row["text"], "action": "words"} for row in standing]
+        return Undone("undone", changes=brought, by=self.by)
 
     def _lock(self) -> None:
         """Chains first, then slots, as every writer takes them."""
@@ -169,6 +180,9 @@ class Undoing:
         if before is not None:
             opened = {"known_to": None, "superseded_by": None, "true_to": as_json(before["holds_to"])}
             self._restore(before, {**{name: as_json(before[name]) for name in _FATE}, **opened})
+            if change["action"] == "retire":
+                again = {"space": before["space"], "id": before["id"], "at": change["at"]}
+                self.transaction.run("undo.flag_again", again)
         return self._did(change, row)
 
     def _row(self, change: Row, id: int, *, left: Row | None, was: Row | None) -> Row | str:

@@ -25,6 +25,7 @@ class UserProfileStore(LedgerStore):
 
     learning_type: ClassVar[str] = "user_profile"
     tells_gone: ClassVar[bool] = True
+    gathers: ClassVar[tuple[str, ...]] = (OBSERVATION,)
     config_type: ClassVar[type[StoreConfig]] = UserProfileConfig
     config: UserProfileConfig
 

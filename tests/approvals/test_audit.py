@@ -60,7 +60,14 @@ def test_the_record_tells_who_when_and_what(kept: LearningMachine, sql: Any) -> 
     rejected = next(row for row in rows if row["action"] == "rejected")
     assert (rejected["learning"], rejected["after"]["message"]) == (None, "not on Mondays")
     assert all(row["at"] is not None for row in rows)
-    assert kept.verify_audit() == {"whole": True, "changes": 13, "spaces": 2, "breaks": [], "strangers": []}
+    assert kept.verify_audit() == {
+        "whole": True,
+        "changes": 13,
+        "spaces": 2,
+        "breaks": [],
+        "strangers": [],
+        "erasures": [],
+    }
 
 
 @pytest.mark.parametrize("statement", ["update change set actor = 'eve'", "delete from change", "truncate change"])
@@ -119,14 +126,22 @@ def test_tampering_shows(kept: LearningMachine, sql: Any, statement: str) -> Non
 
 
 def test_erased_words_leave_the_chain_whole(kept: LearningMachine, sql: Any) -> None:
-    """When the admin erases payloads, before, after and salt, the chain still verifies, and other tampering still shows."""
-    sql("update change set before = null, after = null, salt = null where space = (select min(space) from change)")
-    assert kept.verify_audit()["whole"]
-    sql("update change set before = null, after = null, salt = null")
-    assert kept.verify_audit()["whole"]
-    assert sql("select 1 from change where after is not null") == []
-    sql("update change set actor = 'eve' where id = (select min(id) from change where action = 'approved')")
+    """When a person is erased, the chain still verifies without their words, and other tampering still shows."""
+    changes = kept.verify_audit()["changes"]
+    kept.erase(user_id="alice")
+    report = kept.verify_audit()
+    assert report["whole"] and report["changes"] > changes
+    assert sql("select 1 from change where after is not null and action <> 'erase' and actor = 'alice'") == []
+    sql("update change set action = 'rejected' where id = (select min(id) from change where action = 'approved')")
     assert not kept.verify_audit()["whole"]
+
+
+def test_words_that_went_without_a_receipt_are_missed(kept: LearningMachine, sql: Any) -> None:
+    """Payloads that somebody took out of the record by hand leave the chain whole, and are found all the same."""
+    sql("update change set before = null, after = null, salt = null where space = (select min(space) from change)")
+    report = kept.verify_audit()
+    assert not report["whole"] and report["breaks"] == []
+    assert [one["problem"] for one in report["erasures"]] == ["words are gone from its record, and no receipt says so"]
 
 
 def test_the_salt_hides_short_words(kept: LearningMachine, sql: Any) -> None:

@@ -85,10 +85,7 @@ def test_a_run_without_it_is_as_ever(machine: Callable[..., LearningMachine], do
 
 def test_a_tool_that_saves_proposes(machine: Callable[..., LearningMachine], door: Any) -> None:
     """What the agent would store by a tool waits for a reviewer, and the agent is told so."""
-    call = {"name": "update_user_profile", "args": {"name": "location", "value": "Lisbon"}, "id": "c1"}
-    probe = machine(ScriptedModel(), user_profile=UserProfileConfig(mode=LearningMode.AGENTIC), conversation=False)
-    tool = next(one for one in probe.get_tools() if "profile" in one.name)
-    call = {"name": tool.name, "args": {**dict.fromkeys(tool.args, "Lisbon")}, "id": "c1"}
+    call = {"name": "update_profile", "args": {"field": "location", "value": "Lisbon"}, "id": "c1"}
     model = ScriptedModel(answers=[AIMessage("", tool_calls=[call]), "Noted."])
     learner = machine(
         model, user_profile=UserProfileConfig(mode=LearningMode.AGENTIC), conversation=False, reviewers=["carol"]

@@ -32,7 +32,10 @@ def test_a_whole_record(run: Any, taught: None) -> None:
     assert (code, out) == (0, "")
     assert err == "1 change in 1 space: whole.\n"
     code, out, _ = run("audit", "verify", "--json")
-    assert (code, json.loads(out)) == (0, {"whole": True, "changes": 1, "spaces": 1, "breaks": [], "strangers": []})
+    assert (code, json.loads(out)) == (
+        0,
+        {"whole": True, "changes": 1, "spaces": 1, "breaks": [], "strangers": [], "erasures": []},
+    )
 
 
 def test_an_empty_record(run: Any) -> None:
@@ -43,7 +46,8 @@ def test_an_empty_record(run: Any) -> None:
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("update change set actor = 'eve'", "space 1, change 1: it was altered, or one before it"),
+        ("update change set action = 'retire'", "space 1, change 1: it was altered, or one before it"),
+        ("update change set actor = 'eve'", "space 1, change 1: who did it was altered"),
         ("update learning set text = 'Eve'", "space 1, k1: no change accounts for what it says"),
         ("delete from learning", "space 1, k1: it is gone"),
     ],

@@ -12,6 +12,7 @@ TOLD = (
     "User: I live in London.\nAssistant: Noted.\n---\nUser: I moved from London to Lisbon in March.\nAssistant: Oh!\n"
 )
 ALICE = ("--user", "alice")
+PROFILE = (*ALICE, "--store", "user_profile")
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_undo(run: Any, told: str) -> None:
     """It takes the move back, says so, and says when there is nothing more to undo."""
     ran = run("undo", told, *ALICE, "--by", "carol")
     assert ran.code == 0 and "Lisbon" in ran.out and "undone: 1 change" in ran.err
-    assert texts(run("show", *ALICE, "--json")) == ["London"]
+    assert texts(run("show", *PROFILE, "--json")) == ["London"]
     assert "already undone by carol" in run("undo", told, *ALICE).err
     assert run("undo", "k999", *ALICE).code == 1
 
@@ -63,8 +64,8 @@ def test_undo_what_was_built_upon(run: Any, told: str) -> None:
 
 def test_show_another_day(run: Any, told: str) -> None:
     """`--as-of` shows what was true then, `--known-at` what was known then."""
-    assert texts(run("show", *ALICE, "--as-of", "2020-01-01", "--json")) == ["London"]
-    assert texts(run("show", *ALICE, "--known-at", "2020-01-01", "--json")) == []
+    assert texts(run("show", *PROFILE, "--as-of", "2020-01-01", "--json")) == ["London"]
+    assert texts(run("show", *PROFILE, "--known-at", "2020-01-01", "--json")) == []
     assert "Lisbon" in run("show", *ALICE, "--as-of", "2100-01-01").out
     assert run("show", *ALICE, "--as-of", "soon").code == 1
 

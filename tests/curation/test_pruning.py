@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from learning_machine import SessionContextConfig, UserProfileConfig
+from learning_machine import LearnedKnowledgeConfig, LearningMode, SessionContextConfig, UserProfileConfig
+from learning_machine.errors import LearningNotFound, NotAllowed
 from learning_machine.state.changes import Add
 from learning_machine.stores.curation.aging import Fading, fading_of, half_life
 
@@ -95,6 +97,37 @@ def test_pinned_stays(machine: Any, write: Any, age: Any, url: str) -> None:
         connection.execute("update learning set pinned = true")
     age(1_000)
     assert found.curator.run(user_id="alice").figures == {}
+
+
+def test_pinning(machine: Any, observe: Any, known: Any) -> None:
+    """A pin is on record and undone like any change, goes over to what takes the place, and keeps a run from archiving."""
+    found = machine()
+    handle = observe(found, "Is allergic to nuts")[0].handle
+    assert found.pin(handle, user_id="alice").status == "saved"
+    assert found.pin(handle, user_id="alice").status == "known"
+    preview = found.curator.preview(user_id="alice", tasks=["prune"], now="2040-01-01")
+    assert not preview
+    with pytest.raises(LearningNotFound):
+        found.pin(handle, user_id="bob")
+    assert found.undo(handle, user_id="alice").status == "undone" and known(found) == ["Is allergic to nuts"]
+    assert found.undo(handle, user_id="alice").status == "already undone"
+    assert found.curator.preview(user_id="alice", tasks=["prune"], now="2040-01-01")
+    asyncio.run(found.apin(handle, by="alice"))
+    newer = found.edit(handle, "Is allergic to all nuts", user_id="alice").handle
+    assert found.get(newer, user_id="alice").pinned
+    assert found.pin(newer, pinned=False, user_id="alice").status == "saved" and found.verify_audit()["whole"]
+
+
+def test_who_pins(machine: Any, write: Any) -> None:
+    """In a shared namespace one pins what one brought; what others did a reviewer pins."""
+    shared = LearnedKnowledgeConfig(namespace="eng", mode=LearningMode.BACKGROUND)
+    found = machine(learned_knowledge=shared, reviewers=["carol"])
+    insight = found.parts.registry["learned_knowledge"].insight("", "Deploy on Tuesdays")
+    handle = write(found, [insight], user_id="alice", groups=("eng",))[0].handle
+    with pytest.raises(NotAllowed, match="a reviewer"):
+        found.pin(handle, user_id="bob", groups=("eng",))
+    assert found.pin(handle, user_id="carol", groups=("eng",)).status == "saved"
+    assert found.pin(handle, pinned=False, user_id="alice", groups=("eng",)).status == "saved"
 
 
 def test_expired(machine: Any, observe: Any, known: Any, url: str) -> None:

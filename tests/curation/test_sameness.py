@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from learning_machine.nodes.judging import read_insights, read_verdicts
 from learning_machine.stores.curation.pairing import pairs
 from learning_machine.stores.curation.planning import compare, merges
 from learning_machine.stores.curation.rows import Row
-from learning_machine.stores.curation.sameness import kinship
+from learning_machine.stores.curation.sameness import Spoken, kinship
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -46,15 +47,16 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 )
 def test_kinship(one: str, other: str, meaning: float | None, kin: str) -> None:
     """The same words are the same; a number, unit, denial or name makes two; the rest is a judge's to say."""
-    assert kinship(one, other, meaning) == kin
-    assert kinship(other, one, meaning) == kin
+    assert kinship(Spoken(one), Spoken(other), meaning) == kin
+    assert kinship(Spoken(other), Spoken(one), meaning) == kin
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text(one: str, other: str) -> None:
     """Whatever texts hold, comparing is safe, symmetric, and a text is the same as itself."""
-    assert kinship(one, other, None) == kinship(other, one, None)
-    assert kinship(one, one, None) == "same"
+    mine, theirs = Spoken(one), Spoken(other)
+    assert kinship(mine, theirs, None) == kinship(theirs, mine, None)
+    assert kinship(mine, Spoken(one), None) == "same"
 
 
 def row(id: int, text: str, **more: Any) -> Row:
@@ -124,6 +126,23 @@ def test_only_what_is_near_is_looked_at() -> None:
     rows += [row(500, "Prefers a window seat"), row(501, "prefers the window seat")]
     found = [(one.id, other.id) for one, other, _ in pairs(rows, {})]
     assert (500, 501) in found and len(found) < 2_000
+
+
+def test_a_hundred_of_the_same() -> None:
+    """However often the same words are there, one plan leaves one of them: a second finds nothing."""
+    rows = [row(number, "likes the tea" + "!" * number, voices=2 if number == 90 else 1) for number in range(1, 201)]
+    assert gone(*rows) == {90: tuple(number for number in range(1, 201) if number != 90)}
+
+
+def test_of_many_doubtful_pairs_the_most_alike_are_named() -> None:
+    """In a crowd where all resembles all, so many pairs are named, the most alike first, and the rest is counted."""
+    words = ["red", "green", "blue", "grey", "black", "white", "pink", "brown"]
+    rows = [row(at, f"likes {one} {other} paint") for at, (one, other) in enumerate(permutations(words, 2), start=1)]
+    every = compare(pairs(rows, {}), {}, most=10_000)
+    some = compare(pairs(rows, {}), {}, most=5)
+    assert some.doubtful == every.doubtful[:5] and some.more == len(every.doubtful) - 5 > 0
+    judged = some.judged({some.doubtful[0]: True, some.doubtful[1]: False})
+    assert judged.same == {some.doubtful[0]} and judged.doubtful == some.doubtful[2:]
 
 
 def test_verdicts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from psycopg_pool import ConnectionPool
 
 from learning_machine import LearningMachine
+from learning_machine.cli import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -148,3 +151,58 @@ def test_what_is_not_run_says_why() -> None:
     for page in PAGES:
         for block in blocks(page.read_text("utf-8")):
             assert block.language != "python" or runs(block) or len(block.before) > 20, (page, block.number)
+
+
+# --- what is no Python ------------------------------------------------------------------------------------------------
+
+#: A command as pages write it: in a block, after a prompt or a pipe, or between backticks in a sentence.
+_COMMAND = re.compile(r"(?:^ *(?:\$ )?|\| |`)(learning-machine [a-z][^`|#\n]*)", re.MULTILINE)
+
+
+def commands(page: str) -> list[str]:
+    """The command lines of a page, without the explanations that some have beside them."""
+    whole = re.sub(r"\\\n\s*", " ", page)
+    return [re.split(r"\s{3,}", found.strip())[0] for found in _COMMAND.findall(whole)]
+
+
+def unknown_in(line: str) -> str | None:
+    """The first word of a command line that no command or option of ours answers to."""
+    _, *words = line.split()
+    found: Any = typer.main.get_command(app)
+    while words and hasattr(found, "commands"):
+        if words[0] not in found.commands:
+            return words[0]
+        found = found.commands[words.pop(0)]
+    known = {option for one in found.params for option in (*one.opts, *one.secondary_opts)} | {"--help", "-h"}
+    given = (word.strip("[]").partition("=")[0] for word in words)
+    return next((word for word in given if word.startswith("-") and word not in known and word != "-"), None)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if commands(page.read_text("utf-8"))], ids=lambda page: page.name
+)
+def test_the_commands_of_a_page_are_there(page: Path) -> None:
+    """Every `learning-machine` command line names a command there is, with options it has."""
+    wrong = {line: unknown for line in commands(page.read_text("utf-8")) if (unknown := unknown_in(line))}
+    assert wrong == {}
+
+
+def test_the_reader_of_commands_finds_them() -> None:
+    """In blocks, sentences and pipes, over broken lines; and what is wrong with them."""
+    page = "    learning-machine show --user a   what it knows\nsay `learning-machine doctor --nope`\na | learning-machine nix\n"
+    assert [*map(unknown_in, commands(page))] == [None, "--nope", "nix"]
+    assert [*map(unknown_in, commands("learning-machine export \\\n  --nope x\n"))] == ["--nope"]
+
+
+def test_json_blocks_are_json() -> None:
+    """Every JSON block of a page can be read."""
+    for page in PAGES:
+        for block in blocks(page.read_text("utf-8")):
+            if block.language == "json":
+                json.loads(block.text)
+
+
+def test_every_example_is_run() -> None:
+    """Each file of examples/ is run by a test, as a person would run it."""
+    tests = "\n".join(file.read_text("utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    assert [file.name for file in (ROOT / "examples").glob("*.py") if f'"{file.name}"' not in tests] == []

@@ -119,16 +119,41 @@ def proposals_resume(talk: Talk) -> None:
 
 
 def forks_see_their_branch(talk: Talk) -> None:
-    """A fork sees the session as it was where it left; the newest branch goes on from the fork."""
+    """A fork sees the session and the person as they were where it left; the newest branch goes on from the fork, and who
+    returns to the branch that was left finds there what it had learned, and nothing of the fork."""
     talk.say("one")
     talk.learned()
     early = talk.mark()
-    talk.say("two")
+    talk.say("I'm Alice")
     talk.learned()
+    late = talk.mark()
     assert talk.fork(early, "fork") == "name ? last one"
     talk.learned()
     talk.say("on")
     assert talk.reply() == "name ? last fork"
+    talk.learned()
+    assert talk.fork(late, "back") == "name Alice last I'm Alice"
+    talk.learned()
+    talk.say("where?")
+    assert talk.reply() == "name Alice last back"
+
+
+def returns_find_their_branch(talk: Talk) -> None:
+    """Whoever goes back to a branch that was left finds it as it was, its private learnings too; other threads follow."""
+    talk.say("one")
+    talk.learned()
+    early = talk.mark()
+    talk.say("I'm Alice")
+    talk.learned()
+    late = talk.mark()
+    assert talk.fork(early, "I'm Anna") == "name ? last one"
+    talk.learned()
+    talk.say("Who am I?", thread="other")
+    assert talk.reply("other").startswith("name Anna")
+    assert talk.fork(late, "back") == "name Alice last I'm Alice"
+    talk.learned()
+    talk.say("Who am I?", thread="another")
+    assert talk.reply("another").startswith("name Alice")
 
 
 def regenerated_answers_forget(talk: Talk) -> None:

@@ -21,14 +21,13 @@ from learning_machine.testing import ScriptedModel
 class Embedding:
     """How a graph with the loop is made, what it would be without, and how its tokens are heard.
 
-    `gives`: what it gives more than without. `branches`: whether it sees the branches of the thread it is in.
+    `gives`: what it gives more than without.
     """
 
     made: Callable[[LearningMachine, Any], Any]
     without: Callable[[LearningMachine], Any]
     subgraphs: bool = False
     gives: tuple[str, ...] = ()
-    branches: bool = True
 
 
 def chat(machine: LearningMachine) -> Any:
@@ -88,7 +87,7 @@ def delegating(messages: list[BaseMessage]) -> Any:
     return AIMessage("", tool_calls=[{"name": "delegate", "args": {"task": messages[-1].text}, "id": "c1"}])
 
 
-def with_subagent(subagent: Any, checkpointer: Any = None) -> Any:
+def with_subagent(subagent: Any, checkpointer: Any = None, answers: Any = delegating) -> Any:
     """An agent whose one tool is another agent."""
 
     def given(task: str) -> Any:
@@ -102,7 +101,7 @@ def with_subagent(subagent: Any, checkpointer: Any = None) -> Any:
         return str((await subagent.ainvoke(given(task)))["messages"][-1].text)
 
     tool = StructuredTool.from_function(delegate, adelegate)
-    return create_agent(ScriptedModel(answers=delegating), [tool], context_schema=Scope, checkpointer=checkpointer)
+    return create_agent(ScriptedModel(answers=answers), [tool], context_schema=Scope, checkpointer=checkpointer)
 
 
 def learner(machine: LearningMachine, checkpointer: Any = None) -> Any:
@@ -130,7 +129,5 @@ EMBEDDINGS = {
     "subagent": Embedding(
         lambda machine, saver: with_subagent(learner(machine), saver),
         lambda machine: with_subagent(chat(machine)),
-        # It is handed a task and no history: what it learns in a thread belongs to the thread as a whole.
-        branches=False,
     ),
 }

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import embedding_scenes as scenes
-import pytest
 from embeddings import Embedding
 from in_process import InProcess, say, thread
 from langgraph.checkpoint.memory import InMemorySaver
@@ -19,14 +18,6 @@ BOTH = {"user_profile": True, "session_context": True}
 PROPOSE = {"user_profile": UserProfileConfig(mode=LearningMode.PROPOSE)}
 
 Made = Callable[..., InProcess]
-
-
-@pytest.fixture
-def of_branches(embedding: Embedding, request: pytest.FixtureRequest) -> None:
-    """A test of branches, which one embedding cannot see; should it learn to, this says so."""
-    if not embedding.branches:
-        reason = "it is handed a task without a history, so it cannot know which branch of the thread it is on"
-        request.node.add_marker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
 
 
 def test_a_second_session_knows(talk: Made) -> None:
@@ -42,13 +33,16 @@ def test_a_proposal_resumes(talk: Made) -> None:
     assert said.count("I'm Alice") == 1
 
 
-@pytest.mark.usefixtures("of_branches")
 def test_a_fork_sees_its_branch(talk: Made) -> None:
     """A fork sees the session as it was where it left."""
     scenes.forks_see_their_branch(talk(scenes.model(), **BOTH))
 
 
-@pytest.mark.usefixtures("of_branches")
+def test_a_return_finds_its_branch(talk: Made) -> None:
+    """A fork, and back to where it left: each branch has what was learned on it, and other threads what the newest has."""
+    scenes.returns_find_their_branch(talk(scenes.model(), **BOTH))
+
+
 def test_a_replaced_answer_is_forgotten(talk: Made) -> None:
     """What was learned from an answer goes with it."""
     scenes.regenerated_answers_forget(talk(scenes.model(), **BOTH))

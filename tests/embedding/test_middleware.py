@@ -21,7 +21,9 @@ from langchain.agents.middleware import (
     ToolCallLimitMiddleware,
     ToolRetryMiddleware,
 )
-from langchain_core.messages import AIMessage, SystemMessage
+from langchain_anthropic import ChatAnthropic
+from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
+from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
@@ -218,6 +220,48 @@ def test_what_was_shown_is_what_is_decided_on(machine: Any, either: Run) -> None
     assert offered(model) == ["I'm Alice", "I'm Anna"]
 
 
+#: Not among them: `None` and `{}`, which LangGraph itself refuses before any node runs.
+ODD = [
+    "well…",
+    "",
+    7,
+    [],
+    [{"type": "approve"}],
+    [{"type": "approve"}] * 3,
+    {"decisions": "approve"},
+    {"decisions": [{"type": "approve"}, {"type": "perhaps"}]},
+    {"decisions": [{"type": "approve", "proposal": "p9"}, {"type": "approve"}]},
+    "[" * 100_000,
+]
+
+
+def test_answers_that_do_not_fit(machine: Any, either: Run) -> None:
+    """Each is asked for again in the same turn and applies nothing; the older proposal keeps its place at the head."""
+    model = scenes.model(answers="ok")
+    found = machine(model, user_profile=UserProfileConfig(mode=LearningMode.PROPOSE))
+    learning = agent(model, LearningMiddleware(found))
+
+    def waits(result: Any) -> list[str]:
+        (question,) = result["__interrupt__"]
+        return [one["args"]["content"] for one in question.value["action_requests"]]
+
+    assert waits(either(learning, say("I'm Alice"))) == ["Alice"]
+    # Talked past: it waits, and is asked about first.
+    assert waits(either(learning, say("I'm Alicia"))) == ["Alice", "Alicia"]
+    for answer in ODD:
+        assert waits(either(learning, Command(resume=answer))) == ["Alice", "Alicia"], answer
+    assert [one.status for one in found.proposals.list(status=None)] == ["pending", "pending"]
+    result = either(learning, Command(resume={"decisions": [{"type": "reject"}, {"type": "approve"}]}))
+    assert "__interrupt__" not in result
+    assert texts(result)[-1] == "ok"
+    assert found.recall(**ALICE)["user_profile"].name == "Alicia"
+    assert {one.text: one.status for one in found.proposals.list(status=None)} == {
+        "Alice": "rejected",
+        "Alicia": "approved",
+    }
+    assert offered(model) == ["I'm Alice", "I'm Alicia"]
+
+
 def test_progress_is_told(machine: Any) -> None:
     """A stream tells of recalled, saved, proposed, and after the answer of what was saved, as the loop's own graph does."""
     model = scenes.model(answers="ok")
@@ -404,60 +448,29 @@ def test_an_agent_inside_the_loop_that_redacts(machine: Any, either: Run, url: s
     assert MAIL not in "\n".join(one.text for asking in model.extractions for one in asking)
 
 
-def test_prompt_caching_marks_what_stands_before(pair: Any, either: Run) -> None:
-    """A middleware that marks the last system block for caching, put first, marks the agent's own words, not what was learned.
+class Claude(ChatAnthropic):
+    """Anthropic's chat model, which asks a scripted one instead of the service."""
 
-    It stands for AnthropicPromptCachingMiddleware, whose package the tests do not install.
-    """
+    script: Any = None
 
-    class Caching(AgentMiddleware[Any, Any]):
-        def wrap_model_call(self, request: Any, handler: Any) -> Any:
-            return handler(self.marked(request))
+    def _generate(self, messages: Any, *arguments: Any, **options: Any) -> Any:
+        return self.script._generate(messages)
 
-        async def awrap_model_call(self, request: Any, handler: Any) -> Any:
-            return await handler(self.marked(request))
-
-        def marked(self, request: Any) -> Any:
-            *others, last = request.system_message.content_blocks
-            marked = {**last, "cache_control": {"type": "ephemeral"}}
-            return request.override(system_message=SystemMessage(content=[*others, marked]))
-
-    model, machine = pair()
-    learning = agent(model, Caching(), LearningMiddleware(machine), system_prompt="Be brief.")
-    either(learning, say("I'm Alice"))
-    assert machine.flush()
-    either(learning, say("Who am I?"), "t2")
-    first, second = model.calls[-1][0].content
-    assert isinstance(first, dict)
-    assert isinstance(second, dict)
-    assert (first["text"], "cache_control" in first) == ("Be brief.", True)
-    assert ("- name: Alice" in second["text"], "cache_control" in second) == (True, False)
+    async def _agenerate(self, messages: Any, *arguments: Any, **options: Any) -> Any:
+        return self.script._generate(messages)
 
 
 def test_anthropic_prompt_caching(pair: Any, either: Run) -> None:
-    """The same with the real one, where its package is installed: the agent's words are marked, what was learned follows."""
-    anthropic = pytest.importorskip(
-        "langchain_anthropic", reason="langchain-anthropic is not among the development tools"
-    )
-    from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
-
+    """Put before learning, it marks the agent's own words for the cache; what was learned follows, and is not marked."""
     model, machine = pair()
-
-    class Offline(anthropic.ChatAnthropic):  # type: ignore[misc, name-defined]
-        def _generate(self, messages: Any, *arguments: Any, **options: Any) -> Any:
-            return model._generate(messages)
-
-        async def _agenerate(self, messages: Any, *arguments: Any, **options: Any) -> Any:
-            return model._generate(messages)
-
-    chat = Offline(model="claude-sonnet-4-5", api_key="none")
+    chat = Claude(model="claude-sonnet-4-5", api_key="none", script=model)
     learning = agent(chat, AnthropicPromptCachingMiddleware(), LearningMiddleware(machine), system_prompt="Be brief.")
     either(learning, say("I'm Alice"))
     assert machine.flush()
     either(learning, say("Who am I?"), "t2")
     first, second = model.calls[-1][0].content
-    assert (first["text"], "cache_control" in first) == ("Be brief.", True)  # type: ignore[index, call-overload]
-    assert ("- name: Alice" in second["text"], "cache_control" in second) == (True, False)  # type: ignore[index, call-overload]
+    assert (first["text"], "cache_control" in first) == ("Be brief.", True)
+    assert ("- name: Alice" in second["text"], "cache_control" in second) == (True, False)
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -122,7 +122,8 @@ def test_receipts_are_true(machine: Any, thread: Any, say: Any, either: Callable
     assert said[2] == ["saved as k2, replaces k1"]
     assert said[3] == ["saved as k3, replaces k2"]
     assert said[4] == ["nothing to change: it is not known"]
-    assert found.recall(**ALICE).get("user_profile") is None
+    profile = found.recall(**ALICE)["user_profile"]
+    assert profile.role is None and not profile.items and profile.gone == ("role",)
 
 
 def test_forget_takes_it_away(machine: Any, thread: Any, say: Any, seen: Any, either: Callable[..., Any]) -> None:

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from langchain_core.load import dumpd
 from langchain_core.messages import BaseMessage
+from langgraph.checkpoint import conformance
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
@@ -147,9 +148,6 @@ def saver(url: str) -> Any:
 
 def test_ours_passes_the_conformance_suite(saver: Any) -> None:
     """langgraph's conformance suite finds every base capability of ours in order."""
-    conformance = pytest.importorskip(
-        "langgraph.checkpoint.conformance", reason="the conformance suite is not installed"
-    )
 
     @conformance.checkpointer_test(name="BothDoorsSaver")
     async def made() -> Any:

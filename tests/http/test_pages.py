@@ -23,7 +23,10 @@ from learning_machine.server.pages.differences import differences
 from learning_machine.server.pages.drawing import MOST_NAMES, branches_of, narrow, wide
 from learning_machine.server.pages.texts import plain, shortened, shown
 from learning_machine.server.tokens import Tokens, new_token
+from learning_machine.state.changes import Add, Origin
+from learning_machine.state.scope import Scope
 from learning_machine.state.views import ConnectionView
+from learning_machine.stores.writing import Source
 
 PAGES = ("", "me", "knowledge", "knowledge?store=all&state=all", "things", "timeline", "review", "review?show=decided")
 PAGES += ("turns", "search", "knowledge?state=closed", "knowledge?store=user_profile")
@@ -423,6 +426,23 @@ def test_approve_edit_reject(served: LearningMachine, browse: Callable[..., Brow
     alice.send(Page(approved.text).form("/undo"))
     known = {one.text for one in served.learnings(store="learned_knowledge", user_id="bob", groups=GROUPS).items}
     assert known == {"lint before all tests"}
+
+
+def test_two_values_are_settled_on_the_page(served: LearningMachine, browse: Callable[..., Browser]) -> None:
+    """A claim that contradicts what stands is laid beside it, and one click settles which holds."""
+    city = {"store": "user_profile", "kind": "field", "name": "location", "slot": "location"}
+    for text, origin in (("Lisbon", Origin.USER), ("Porto", Origin.INFERENCE)):
+        claim = Add(**city, text=text, value=text)
+        served.parts.ready()
+        served.parts.ledger.write([claim], scope=Scope(user_id="alice"), source=Source(origin=origin))
+    alice = browse("alice")
+    page = alice.read("/learned/review")
+    words = " ".join(page.words.split())
+    assert "Believe: location" in words and "Lisbon" in words
+    (waits,) = served.proposals.list()
+    assert "Approved." in alice.send(page.form(waits.handle, action="approve")).text
+    assert served.recall(user_id="alice")["user_profile"].location == "Porto" and not served.proposals.list()
+    assert waits.handle not in browse("bob").read("/learned/review").words
 
 
 def test_a_batch_is_approved_together(served: LearningMachine, browse: Callable[..., Browser]) -> None:

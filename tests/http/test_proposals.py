@@ -6,7 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-from http_api import Api, problem
+from http_api import Api, add, problem
+
+from learning_machine.state.changes import Add, Origin
+from learning_machine.state.scope import Scope
+from learning_machine.stores.writing import Source
 
 Name = Callable[[str], str]
 GROUP = "engineering"
@@ -95,3 +99,20 @@ def test_verdicts_in_a_batch(api: Api, name: Name) -> None:
     ]
     done = alice.post("/v1/proposals/verdicts", json={"verdicts": verdicts}).json()
     assert [one["status"] for one in done] == ["saved", "stale", "not found"]
+
+
+def test_two_values_are_settled_in_one_action(api: Api, name: Name) -> None:
+    """A challenge waits with what stands there; its verdict decides between the two, and it waits no more."""
+    alice = api.client(name("alice"))
+    city = {"kind": "field", "name": "location"}
+    stands = add(alice, text="Lisbon", **city)
+    for claim, action, holds in (("Porto", "reject", "Lisbon"), ("Faro", "approve", "Faro")):
+        guess = Add(store="user_profile", slot="location", text=claim, value=claim, **city)
+        guessed = Source(origin=Origin.INFERENCE)
+        receipt = api.machine.parts.ledger.write([guess], scope=Scope(user_id=name("alice")), source=guessed)[0]
+        assert receipt.status == "challenged" and receipt.replaced == stands["handle"]
+        challenge = waiting(alice, claim)
+        assert challenge["mode"] == "challenge" and "Lisbon" in challenge["replaces"]
+        assert decide(alice, challenge["handle"], action=action).status_code == 200
+        texts = [one["text"] for one in alice.get("/v1/learnings").json()["items"]]
+        assert texts == [holds] and alice.get("/v1/proposals").json()["items"] == []

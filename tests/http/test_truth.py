@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from http_api import Api, add, problem
+
+from learning_machine.state.changes import Add, Origin
+from learning_machine.state.scope import Scope
+from learning_machine.stores.writing import Source
 
 Name = Callable[[str], str]
 
@@ -32,11 +37,22 @@ def test_history_why_and_undo(api: Api, name: Name) -> None:
 
 
 def test_as_of(api: Api, name: Name) -> None:
-    """What was known before something was learned is without it."""
+    """What was true on a day is what held then, and what was known before something was learned is without it."""
     alice = api.client(name("alice"))
+    write = api.machine.parts.ledger.write
+    for city, day in (("London", datetime(2020, 1, 1, tzinfo=UTC)), ("Lisbon", datetime(2026, 3, 1, tzinfo=UTC))):
+        home = Add(
+            store="user_profile", kind="field", name="location", slot="location", text=city, value=city, since=day
+        )
+        write([home], scope=Scope(user_id=name("alice")), source=Source(origin=Origin.USER))
+    for day, city in (("2026-02-01", "London"), ("2026-05-01T00:00:00+02:00", "Lisbon")):
+        then = alice.post("/v1/recall", json={"as_of": day}).json()
+        assert [one["text"] for one in then["user_profile"]["items"]] == [city]
+        assert city in alice.post("/v1/context", json={"as_of": day}).json()["text"]
+    assert alice.post("/v1/recall", json={"as_of": "2019-01-01"}).json() == {}
     add(alice, text="Alice", kind="field", name="name")
     now = alice.post("/v1/recall", json={}).json()
-    assert [one["text"] for one in now["user_profile"]["items"]] == ["Alice"]
+    assert [one["text"] for one in now["user_profile"]["items"]] == ["Alice", "Lisbon"]
     assert alice.post("/v1/recall", json={"known_at": "2020-01-01T00:00:00Z"}).json() == {}
 
 

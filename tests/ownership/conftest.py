@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 
 from learning_machine import LearningMachine, LearningMode
 from learning_machine.state.config import EntityMemoryConfig, LearnedKnowledgeConfig, SessionContextConfig
 from learning_machine.testing import ScriptedModel, change
 
+ALICE: dict[str, Any] = {"user_id": "alice", "groups": ["eng"]}
+BOB: dict[str, Any] = {"user_id": "bob", "groups": ["eng"]}
 #: One turn of Alice's, and what it teaches every store.
 SAID = [
     {"role": "user", "content": "I am Alice, I live in Porto. Sam of Acme said that retries need jitter.", "id": "u1"},
@@ -62,11 +66,39 @@ def alice(full: Callable[..., LearningMachine]) -> LearningMachine:
 @pytest.fixture
 def other_url(server: Any) -> Any:
     """The URL of another migrated database."""
-    import psycopg
-
     name = "test_other_space"
     with psycopg.connect(server.url_for("postgres"), autocommit=True) as connection:
         connection.execute(f"drop database if exists {name} with (force)")  # type: ignore[arg-type]
         connection.execute(f"create database {name} template template_learning strategy file_copy")  # type: ignore[arg-type]
         yield server.url_for(name)
         connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]
+
+
+def dump(url: str) -> str:
+    """Every row of every table of all schemas that are not the server's own, as text."""
+    texts = []
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        for schema, table in tables:
+            with connection.cursor().copy(f'copy "{schema}"."{table}" to stdout') as copied:  # type: ignore[arg-type]
+                data = b"".join(copied)
+            texts.append(data.decode("utf-8", "replace"))
+            # Binary columns are written in hex.
+            texts.extend(
+                bytes.fromhex(part[3:]).decode("utf-8", "replace")
+                for part in data.decode().split()
+                if part.startswith("\\\\x")
+            )
+    return "\n".join(texts)
+
+
+def teach(machine: LearningMachine, taught: list[dict[str, Any]], text: str, session: str, **scope: Any) -> None:
+    """Let a person say something, and the model find this in it."""
+    machine.model.learns = [taught]
+    machine.model._extracted.clear()
+    said = {"role": "user", "content": text, "id": str(uuid4())}
+    machine.process(
+        [said, {"role": "assistant", "content": "ok", "id": f"{said['id']} answered"}], session_id=session, **scope
+    )

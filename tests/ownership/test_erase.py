@@ -13,30 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from learning_machine import LearningMachine, LearningMode, create_learning_agent
 from learning_machine.state.config import LearnedKnowledgeConfig
 from learning_machine.testing import ScriptedModel, change
-from tests.ownership.conftest import SAID
-
-ALICE: dict[str, Any] = {"user_id": "alice", "groups": ["eng"]}
-BOB: dict[str, Any] = {"user_id": "bob", "groups": ["eng"]}
-
-
-def dump(url: str) -> str:
-    """Every row of every table of all schemas that are not the server's own, as text."""
-    texts = []
-    with psycopg.connect(url) as connection:
-        tables = connection.execute(
-            "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
-        ).fetchall()
-        for schema, table in tables:
-            with connection.cursor().copy(f'copy "{schema}"."{table}" to stdout') as copied:  # type: ignore[arg-type]
-                data = b"".join(copied)
-            texts.append(data.decode("utf-8", "replace"))
-            # Binary columns are written in hex.
-            texts.extend(
-                bytes.fromhex(part[3:]).decode("utf-8", "replace")
-                for part in data.decode().split()
-                if part.startswith("\\\\x")
-            )
-    return "\n".join(texts)
+from tests.ownership.conftest import ALICE, BOB, SAID, dump
 
 
 def test_nothing_of_an_erased_person_is_left(alice: LearningMachine, url: str) -> None:
@@ -251,58 +228,9 @@ def test_in_a_thread_of_several_people_the_others_messages_stay(full: Callable[.
     assert "Lisbon" not in dump(url)
     texts = [message.text for message in agent.get_state(config).values["messages"]]
     assert texts == ["Bob says hello", "heard Bob says hello", "Bob says bye", "heard Bob says bye"]
-    assert receipt["kept"]["threads of several people, without this person's words"] == 1
+    assert receipt["kept"]["threads that go on, without these words"] == 1
     agent.invoke({"messages": [HumanMessage("Bob again", id="again")]}, config, context={"user_id": "bob"})
     assert len(agent.get_state(config).values["messages"]) == 6
-
-
-# --- parts ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_session_is_erased_and_the_rest_stays(alice: LearningMachine, url: str) -> None:
-    """Of a session its words and what it taught go; other sessions stay."""
-    alice.model.learns = [[change("user_profile", "tea", kind="observation", quote="I like tea")]]
-    alice.model._extracted.clear()
-    alice.process([{"role": "user", "content": "I like tea", "id": "t1"}], session_id="s2", **ALICE)
-    receipt = alice.erase(session_id="s1", user_id="alice")
-    left = dump(url)
-    assert "Lisbon" not in left and "Acme" not in left and "tea" in left
-    assert "tea" in alice.build_context(**ALICE) and receipt["what"] == "session"
-    assert alice.verify_audit()["whole"]
-
-
-def test_a_thing_is_erased_and_the_rest_stays(alice: LearningMachine) -> None:
-    """Of a thing its facts and connections go; the profile stays."""
-    assert "Sam works at Acme" in alice.build_context(message="Who is Sam?", **ALICE)
-    alice.erase(user_id="alice", entity="Sam")
-    context = alice.build_context(message="Who is Sam?", **ALICE)
-    assert "Sam works at Acme" not in context and "Lisbon" in context
-    assert alice.verify_audit()["whole"]
-
-
-def test_what_came_from_a_file_is_erased(alice: LearningMachine, url: str) -> None:
-    """All that was imported from a document goes, and nothing else."""
-    from tests.ownership.test_importers import HERE
-
-    alice.import_(HERE / "mem0.json", **ALICE)
-    assert "oolong" in dump(url)
-    alice.erase(user_id="alice", source="mem0.json")
-    assert "oolong" not in dump(url) and "Lisbon" in dump(url)
-    again = alice.import_(HERE / "mem0.json", **ALICE)
-    assert again.unread == 3 and "oolong" not in dump(url)
-
-
-def test_a_time_is_erased(alice: LearningMachine, url: str) -> None:
-    """What was said and learned in a time goes, and what came before stays."""
-    from datetime import UTC, datetime
-
-    middle = datetime.now(UTC)
-    alice.model.learns = [[change("user_profile", "tea", kind="observation", quote="I like tea")]]
-    alice.model._extracted.clear()
-    alice.process([{"role": "user", "content": "I like tea", "id": "t1"}], session_id="s2", **ALICE)
-    alice.erase(user_id="alice", since=middle)
-    assert "tea" not in dump(url) and "Lisbon" in alice.build_context(**ALICE)
-    assert alice.verify_audit()["whole"]
 
 
 # --- the receipt ------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from learning_machine import LearningMachine
-from tests.ownership.test_erase import dump
+from tests.ownership.conftest import dump
 from tests.ownership.test_export import seen
 from tests.ownership.test_importers import arrived, rows
 

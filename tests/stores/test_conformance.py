@@ -6,6 +6,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -348,6 +349,14 @@ def said(world: Any, *learned: Extracted, asked: str = "What of bread?") -> str:
     return str(world.context(asked, session_id="s1"))
 
 
+def archived(world: Any, *learned: Extracted) -> int:
+    """How many learnings curation would archive in a month."""
+    world.teach(*learned)
+    preview = world.machine.curator.preview(now=datetime.now(UTC) + timedelta(days=30), user_id="alice")
+    return int(preview.figures["to_archive"])
+
+
+TEA = [change("user_profile", f"{word} with the tea", kind="observation") for word in ("Honey", "Lemon")]
 BREAD = [
     change("learned_knowledge", f"Bread number {number} needs salt", kind="insight", name=f"B{number}")
     for number in range(6)
@@ -431,6 +440,8 @@ FIELDS: list[tuple[str, str, Any, Any]] = [
         1,
         lambda world: said(world, *BOATS, asked="Which boat fact?").count("Boat fact") == 1,
     ),
+    ("user_profile", "half_life_days", {"observation": 1.0}, lambda world: archived(world, *TEA) == 2),
+    ("user_profile", "max_learnings", 1, lambda world: archived(world, *TEA) == 1),
     (
         "entity_memory",
         "instructions",

@@ -35,6 +35,8 @@ CONTENT = {
     "supersedes": "1",
 }
 VERSIONS = ("schema_version", "queue_version")
+#: Tables whose rows are nobody's: which models there are, what was spent, and the salt of digests.
+NOBODYS = ("embedding_model", "spending", "installation")
 Run = Callable[..., Any]
 
 
@@ -115,7 +117,7 @@ def test_one_open_row_a_slot(gate: Any, as_alice: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["learning", "change", "evidence", "derived_from", "turn", "watermark", "space", "tombstone"]
+    "table", ["change", "evidence", "derived_from", "turn", "watermark", "space", "tombstone", "erasure", "judged"]
 )
 def test_history_cannot_be_deleted(gate: Any, as_alice: Run, table: str) -> None:
     """The library's role deletes nothing of what happened: only erasure does."""
@@ -125,11 +127,23 @@ def test_history_cannot_be_deleted(gate: Any, as_alice: Run, table: str) -> None
             as_alice(sql)
 
 
-@pytest.mark.parametrize("table", ["change", "evidence", "derived_from", "watermark", "space", "tombstone"])
+def test_only_what_was_archived_can_be_deleted(gate: Any, as_alice: Run, see: Run) -> None:
+    """Of what was learned the library's role deletes what curation archived, and nothing else; it cannot empty the table."""
+    gate.add("likes tea")
+    gate.add("likes coffee")
+    see("update learning set status = 'archived' where text = 'likes coffee'")
+    assert as_alice("delete from learning") == 1
+    assert gate.texts() == ["likes tea"]
+    for sql in ("truncate learning cascade", "drop table learning cascade"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            as_alice(sql)
+
+
+@pytest.mark.parametrize("table", ["change", "evidence", "derived_from", "watermark", "space", "tombstone", "erasure"])
 def test_history_cannot_be_rewritten(gate: Any, as_alice: Run, table: str) -> None:
     """What was noted of a change, its words and its source can only be added to."""
     gate.add("likes tea")
-    column = "kind" if table == "space" else "space"
+    column = {"space": "kind", "erasure": "receipt"}.get(table, "space")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         as_alice(f"update {table} set {column} = {column}")
 
@@ -173,14 +187,20 @@ def test_no_login(blank: Database, see: Run) -> None:
 
 
 def test_every_table_is_guarded(see: Run) -> None:
-    """Every table with people's rows has row-level security, forced, with the two policies; versions have no people."""
+    """Every table with people's rows has row-level security, forced, with the two policies and the few that some need."""
     rows = see("""
         select relname, relrowsecurity and relforcerowsecurity as guarded,
                (select array_agg(polname::text order by polname) from pg_policy where polrelid = pg_class.oid) as policies
         from pg_class where relnamespace = 'learning_machine'::regnamespace and relkind in ('r', 'p')""")
     unguarded = {row["relname"] for row in rows if not row["guarded"]}
-    assert unguarded == {*VERSIONS, "embedding_model", "spending"}
-    assert all(row["policies"] == ["administered", "visible"] for row in rows if row["guarded"])
+    assert unguarded == {*VERSIONS, *NOBODYS}
+    more = {row["relname"]: set(row["policies"]) ^ {"administered", "visible"} for row in rows if row["guarded"]}
+    assert {table: policies for table, policies in more.items() if policies} == {
+        "learning": {"archived_only"},  # deleted
+        "derived_from": {"written", "shaken"},  # what rests on it may lie in spaces one cannot enter
+        "tombstone": {"recognised"},  # digests, found from whatever space
+        "erasure": {"visible"},  # receipts are the administrator's alone
+    }
 
 
 def test_every_row_has_a_space(see: Run) -> None:
@@ -188,7 +208,7 @@ def test_every_row_has_a_space(see: Run) -> None:
     rows = see("""
         select c.relname from pg_class c left join pg_attribute a on a.attrelid = c.oid and a.attname = 'space' and a.attnotnull
         where c.relnamespace = 'learning_machine'::regnamespace and c.relkind in ('r', 'p') and a.attname is null""")
-    assert {row["relname"] for row in rows} == {"space", *VERSIONS, "embedding_model", "spending"}
+    assert {row["relname"] for row in rows} == {"space", "erasure", *VERSIONS, *NOBODYS}
 
 
 def test_unprepared(url: str) -> None:

@@ -32,6 +32,13 @@ insert into root (space, learning_space, learning, session, anchor) select space
 insert into flag (space, learning, reason) select space, id, 'left behind' from learning;
 insert into supporter (space, proposal, supporter) select space, id, space from proposal;
 insert into tombstone (space, digest) select id, 'x' from space;
+insert into curation (space, id, machine, plan) select id, gen_random_uuid(), 'm', '{}' from space;
+insert into imported (space, batch, source) select id, gen_random_uuid(), 'notes.md' from space;
+insert into archived (space, learning, reason, batch) select space, id, 'faded', gen_random_uuid() from learning;
+insert into strength (space, learning, since, half_life) select space, id, now(), 1 from learning;
+insert into judged (space, one, other, same)
+    select one.space, one.id, other.id, false
+    from learning one join learning other on other.space = one.space and other.id > one.id;
 insert into job_error (space, machine, turn, attempt, error) select space, 'm', gen_random_uuid(), 1, 'e' from learning;
 insert into embedding_model (name, dimension, active) values ('m', 2, true);
 insert into posting (space, source, lexeme, item, weight) select space, 'notes', 'word', id, 1 from learning on conflict do nothing;
@@ -40,10 +47,11 @@ insert into embedding (space, item, source, model, vector)
 """
 
 
-#: Every table whose rows belong to somebody.
+#: Every table whose rows belong to somebody. Of tombstones everybody sees all, which are digests: what was erased is not
+#: taken in again, in whatever space.
 TABLES = """
 select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'space'
-where c.relnamespace = 'learning_machine'::regnamespace and c.relkind in ('r', 'p')
+where c.relnamespace = 'learning_machine'::regnamespace and c.relkind in ('r', 'p') and c.relname <> 'tombstone'
 """
 
 
@@ -75,6 +83,7 @@ def filled(gate: Any, make_thread: Callable[..., Any], see: See, says: Any) -> D
             reads=[thread.id("a1")],
             said=[Said("u1", "user", "words")],
         )
+        gate.add(f"{user} says more", user=user)
         gate.add(f"{user} proposes", user=user, modes={"notes": LearningMode.PROPOSE})
     see(FILL)
     found: Database = gate.database
@@ -252,7 +261,7 @@ def test_changing_anothers_rows(filled: Database, see: See) -> None:
     ):
         with filled.transaction(Access(user_id="alice")) as transaction:
             transaction.connection.execute(sql)  # type: ignore[call-overload]
-    assert see("select owner, pinned from learning join space on space.id = space order by owner") == [
+    assert see("select distinct owner, pinned from learning join space on space.id = space order by owner") == [
         {"owner": "alice", "pinned": True},
         {"owner": "bob", "pinned": False},
     ]

@@ -183,6 +183,14 @@ def test_retired(fork: Fork) -> None:
     assert fork.flags() == [] and not fork.known()
 
 
+def test_retired_and_undone(fork: Fork) -> None:
+    """When retiring it is undone, it is there again, and waits for a look again."""
+    receipt = fork.machine.proposals.reject(fork.learned.handle or "", by="carol")[0]
+    assert fork.machine.undo(receipt.handle, by="carol").status == "undone"
+    assert fork.known() and [one.handle for one in fork.flags()] == [fork.learned.handle]
+    assert fork.machine.verify_audit()["whole"]
+
+
 def test_returned(fork: Fork) -> None:
     """When the conversation returns to the branch, nothing is left to review."""
     fork.thread.turn(fork.old, "u4", "a4")

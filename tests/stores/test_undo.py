@@ -13,6 +13,7 @@ import pytest
 from learning_machine import LearnedKnowledgeConfig, LearningMode
 from learning_machine.errors import NotAllowed, UndoConflict
 from learning_machine.state.changes import Add, Change, Origin, Receipt, Retire, Revise
+from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
 from learning_machine.stores.writing import Source
 
@@ -39,7 +40,9 @@ class Diary:
 
     def readable(self, user: str = "alice") -> str:
         """Everything that can be read, as one text."""
+        export = [line for line in self.machine.export(user_id=user) if '"record":"header"' not in line]
         found = {
+            "export": export,
             "history": self.machine.history(user_id=user),
             "context": self.machine.build_context(message="deploy on Friday with caution", user_id=user),
             "recalled": repr(self.machine.recall(message="deploy on Friday with caution", user_id=user)),
@@ -82,6 +85,10 @@ def said_again(diary: Diary, known: list[Receipt]) -> list[Change]:
     return [diary.lives("London"), diary.insight("Deploy on Friday only with caution.")]
 
 
+def said_again_in_words(diary: Diary, known: list[Receipt]) -> list[Change]:
+    return [diary.lives("London", quote="I live in London")]
+
+
 def many(diary: Diary, known: list[Receipt]) -> list[Change]:
     return [
         *a_new_value(diary, known),
@@ -91,7 +98,7 @@ def many(diary: Diary, known: list[Receipt]) -> list[Change]:
     ]
 
 
-CHANGES = (a_new_value, a_revision, taken_back, history, said_again, many)
+CHANGES = (a_new_value, a_revision, taken_back, history, said_again, said_again_in_words, many)
 
 
 @pytest.mark.parametrize("make", CHANGES)
@@ -99,11 +106,12 @@ def test_as_before(diary: Diary, make: Callable[[Diary, list[Receipt]], list[Cha
     """Whatever a batch did, one call undoes: all that can be read is then byte for byte as before, and the record is whole."""
     known = started(diary)
     before, batch = diary.readable(), uuid4()
-    receipts = diary.write(*make(diary, known), batch=batch)
+    said = [Said("u1", "user", "I live in London.")]
+    receipts = diary.write(*make(diary, known), batch=batch, said=said)
     after = diary.readable()
     done = diary.machine.undo(batch, by="alice", user_id="alice")
     assert diary.readable() == before
-    if any(receipt.status == "saved" for receipt in receipts):
+    if any(receipt.status == "saved" for receipt in receipts) or make is said_again_in_words:
         assert (done.status, after != before) == ("undone", True)
     assert diary.machine.verify_audit()["whole"]
 
@@ -130,6 +138,19 @@ def test_by_handle(diary: Diary) -> None:
     assert diary.readable() == before
     doings = diary.machine.explain(moved.handle, user_id="alice")["changes"]
     assert [(one["action"], one["actor"]) for one in doings][-1] == ("undo", "carol")
+
+
+def test_words_alone(diary: Diary) -> None:
+    """What only brought words to what was known is undone too, once, and nobody undoes another person's."""
+    known, batch = started(diary), uuid4()
+    said = [Said("u1", "user", "I live in London.")]
+    diary.write(diary.lives("London", quote="I live in London"), batch=batch, said=said)
+    assert diary.machine.explain(known[0].handle, user_id="alice")["sources"]["quotes"] == ["I live in London"]
+    assert diary.machine.undo(batch, user_id="bob").status == "nothing"
+    done = diary.machine.undo(batch, user_id="alice")
+    assert (done.status, [one["handle"] for one in done.changes]) == ("undone", [known[0].handle])
+    assert diary.machine.explain(known[0].handle, user_id="alice")["sources"]["quotes"] == []
+    assert diary.machine.undo(batch, user_id="alice").status == "already undone"
 
 
 def test_twice(diary: Diary) -> None:

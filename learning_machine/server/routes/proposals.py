@@ -11,7 +11,6 @@ from learning_machine.server.dependencies import Cursor, Filter, Limit, Machine,
 from learning_machine.server.etags import IfMatch, IfNoneMatch, required, tagged
 from learning_machine.server.models import Decided, ProposalView, VerdictOn, Verdicts
 from learning_machine.server.problems import Problem
-from learning_machine.state.handles import PROPOSAL, id_of
 from learning_machine.state.views import Page
 
 router = APIRouter(prefix="/v1/proposals", tags=["proposals"])
@@ -27,13 +26,17 @@ def list_proposals(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ProposalView]:
-    """Yours and your groups', and as a reviewer those you may review; oldest first, with what each would replace."""
-    after = id_of(cursor, PROPOSAL) if cursor else 0
+    """Yours and your groups', and as a reviewer those you may review; oldest first, with what each would replace.
+
+    Behind them what contradicts something that stands (`mode` is `challenge`: approving lets it win), and what came from a
+    conversation that went another way (`flag`: approving keeps it), as far as you may settle it.
+    """
+    after = reviewing.place_of(cursor) if cursor else (0, 0)
     if after is None:
         raise Problem(422, "The cursor is none of this list. Take it from `next` of the page before.")
     wanted = None if status == "all" else status
     found = reviewing.visible(machine, who, status=wanted, store=store, risk=risk)
-    rest = [one for one in found if (id_of(one.handle, PROPOSAL) or 0) > after]
+    rest = [one for one in found if (reviewing.place_of(one.handle) or after) > after]
     page = tuple(rest[:limit])
     return Page[ProposalView](items=page, next=page[-1].handle if len(rest) > limit else None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 from learning_machine.state.lexemes.folding import fold, normalise
 
@@ -84,9 +85,17 @@ def _read(words: str) -> frozenset[str]:
 
 
 _SMALL, _FILLING = _read(_WORDS), _read(_BESIDE)
-_SAYINGS = tuple(
-    sorted((tuple(fold(normalise(saying)).split()) for saying in _PHRASES.split("|")), key=len, reverse=True)
-)
+
+
+def _by_first_word(sayings: str) -> dict[str, list[tuple[str, ...]]]:
+    found: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for saying in sorted((tuple(fold(normalise(one)).split()) for one in sayings.split("|")), key=len, reverse=True):
+        found[saying[0]].append(saying)
+    return dict(found)
+
+
+#: By their first word, the longest first.
+_SAYINGS = _by_first_word(_PHRASES)
 
 
 def is_small_talk(text: str) -> bool:
@@ -113,7 +122,7 @@ def _calm(word: str) -> str:
 def _without_sayings(words: list[str]) -> list[str]:
     rest, at = [], 0
     while at < len(words):
-        saying = next((s for s in _SAYINGS if tuple(words[at : at + len(s)]) == s), None)
+        saying = next((s for s in _SAYINGS.get(words[at], ()) if tuple(words[at : at + len(s)]) == s), None)
         if saying is None:
             rest.append(words[at])
         at += len(saying or "1")

@@ -16,7 +16,7 @@ from learning_machine.stores.curation.sameness import NEAR, said
 #: Rows whose vectors are multiplied at once, so that a big space needs no big matrix.
 _BLOCK = 1_000
 #: Of each row so many of the nearest are looked at, and of each word so many texts: a word in more of them says little.
-_NEAREST = 64
+_NEAREST = 32
 _FEW = 40
 
 Pair = tuple[Row, Row, float | None]
@@ -83,11 +83,14 @@ def _sharing(group: Sequence[Row]) -> set[tuple[int, int]]:
 
 
 def _same_words(group: Sequence[Row]) -> Iterator[tuple[int, int]]:
+    """Those with the very same words: each with the one that will stay, and the first few with each other."""
     places: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, row in enumerate(group):
         places[said(row.says)].append(place)
     for where in places.values():
-        yield from combinations(where[: _NEAREST * 2], 2)
+        stays = max(where, key=lambda place: group[place].support)
+        yield from combinations(where[:_FEW], 2)
+        yield from ((min(stays, place), max(stays, place)) for place in where if place != stays)
 
 
 def _unit(matrix: Any) -> Any:

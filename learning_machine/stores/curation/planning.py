@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from heapq import nsmallest
 
 from learning_machine.state.curation import CurationConfig, Step
 from learning_machine.stores.curation.aging import Fading
 from learning_machine.stores.curation.pairing import Pair
 from learning_machine.stores.curation.rows import Row
-from learning_machine.stores.curation.sameness import kinship, shared
+from learning_machine.stores.curation.sameness import Spoken, kinship, shared
 
 Verdicts = Mapping[tuple[int, int], bool]
+
+#: Doubtful pairs of one space that are named, the most alike; of the rest it is said how many there are.
+NAMED = 1_000
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Pairs that say the same, and pairs that may; the most alike of these first."""
+    """Pairs that say the same, and pairs that may; the most alike of these first, and how many `more` there are."""
 
     same: frozenset[tuple[int, int]] = frozenset()
     doubtful: tuple[tuple[int, int], ...] = ()
+    more: int = 0
+
+    def judged(self, verdicts: Verdicts) -> Compared:
+        """The same, after a judge has said more."""
+        same = self.same.union(pair for pair in self.doubtful if verdicts.get(pair))
+        return replace(self, same=same, doubtful=tuple(pair for pair in self.doubtful if pair not in verdicts))
 
 
 @dataclass(frozen=True)
@@ -33,26 +42,42 @@ class Plan:
     figures: dict[str, int] = field(default_factory=dict)
 
 
-def compare(pairs: Iterable[Pair], judged: Verdicts) -> Compared:
-    """What of all pairs is the same: surely, or because a judge said so once."""
+def compare(pairs: Iterable[Pair], judged: Verdicts, most: int = NAMED) -> Compared:
+    """What of all pairs is the same: surely, or because a judge said so once. Of the doubtful so many are named at most."""
     same: set[tuple[int, int]] = set()
     doubtful: list[tuple[float, tuple[int, int]]] = []
+    count, read = 0, _Reader()
     for one, other, meaning in pairs:
         key = (one.id, other.id)
-        if (
-            one.id in other.sources
-            or other.id in one.sources
-            or one.id in other.taken_back
-            or other.id in one.taken_back
-        ):
-            # An insight is not one of its sources, and whoever undid a merge does not want it again.
+        if not _may_be_one(one, other):
             continue
-        kin = kinship(one.says, other.says, meaning) if _same_time(one, other) else "different"
+        mine, theirs = read(one), read(other)
+        kin = kinship(mine, theirs, meaning)
         if kin == "same" or (kin == "doubtful" and one.in_words and judged.get(key) is True):
             same.add(key)
         elif kin == "doubtful" and one.in_words and key not in judged:
-            doubtful.append((max(meaning or 0.0, shared(one.says, other.says)), key))
-    return Compared(frozenset(same), tuple(key for _, key in sorted(doubtful, key=lambda one: (-one[0], one[1]))))
+            doubtful.append((-max(meaning or 0.0, shared(mine, theirs)), key))
+            count += 1
+        if len(doubtful) > 8 * most:
+            doubtful = nsmallest(most, doubtful)
+    named = nsmallest(most, doubtful)
+    return Compared(frozenset(same), tuple(key for _, key in named), count - len(named))
+
+
+class _Reader(dict[int, Spoken]):
+    """What rows say, each read once."""
+
+    def __call__(self, row: Row) -> Spoken:
+        if row.id not in self:
+            self[row.id] = Spoken(row.says)
+        return self[row.id]
+
+
+def _may_be_one(one: Row, other: Row) -> bool:
+    """An insight is not one of its sources, whoever undid a merge does not want it again, and two times are two."""
+    apart = one.id in other.sources or other.id in one.sources
+    undone = one.id in other.taken_back or other.id in one.taken_back
+    return not apart and not undone and _same_time(one, other)
 
 
 def _same_time(one: Row, other: Row) -> bool:
@@ -61,11 +86,6 @@ def _same_time(one: Row, other: Row) -> bool:
 
 
 # --- merging ----------------------------------------------------------------------------------------------------------
-
-
-def support(row: Row) -> tuple[Any, ...]:
-    """What speaks for a learning, most telling first; of equals the one that is known longest stays."""
-    return row.pinned, row.trust, row.voices, row.used.uses, row.true_from is not None, -row.id
 
 
 def merges(rows: Sequence[Row], compared: Compared) -> list[Step]:
@@ -77,11 +97,11 @@ def merges(rows: Sequence[Row], compared: Compared) -> list[Step]:
         alike.setdefault(other, set()).add(one)
     gone: set[int] = set()
     steps = []
-    for row in sorted((by_id[number] for number in alike), key=support, reverse=True):
+    for row in sorted((by_id[number] for number in alike), key=lambda row: row.support, reverse=True):
         if row.id in gone:
             continue
         twins = sorted(number for number in alike[row.id] if number not in gone and not by_id[number].pinned)
-        twins = [number for number in twins if support(by_id[number]) < support(row)]
+        twins = [number for number in twins if by_id[number].support < row.support]
         if twins:
             gone.update(twins)
             marks = {str(number): by_id[number].mark for number in (row.id, *twins)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -81,11 +82,12 @@ class Reading:
             for row in rows
         ]
 
-    def vectors(self, place: Place, rows: Sequence[Row], model: int) -> dict[int, list[float]]:
+    def vectors(self, place: Place, rows: Sequence[Row], model: int) -> dict[int, Sequence[float]]:
         """The vectors that search has of these learnings."""
         params = {"space": place.id, "model": model, "stores": self.stores, "ids": [row.id for row in rows]}
         with self.database.transaction(access_to(place)) as transaction:
-            return {one["item"]: json.loads(one["vector"]) for one in transaction.all("curation.vectors", params)}
+            found = transaction.all("curation.vectors", params)
+        return {one["item"]: array("f", json.loads(one["vector"])) for one in found}
 
     def judged(self, place: Place) -> dict[tuple[int, int], bool]:
         """What a judge has said of pairs in this space."""

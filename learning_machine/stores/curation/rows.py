@@ -128,6 +128,11 @@ class Row:
         context = self.value.get("context") if isinstance(self.value, dict) else None
         return f"{self.text} ({context})" if context else self.text
 
+    @property
+    def support(self) -> tuple[Any, ...]:
+        """What speaks for it, most telling first; of equals the one that is known longest stays."""
+        return self.pinned, self.trust, self.voices, self.used.uses, self.true_from is not None, -self.id
+
     def fading(self, half_lives: Mapping[str, Mapping[str, float]], *, counts_use: bool) -> Fading | None:
         return fading_of(
             self.kind,

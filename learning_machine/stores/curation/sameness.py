@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cached_property
 from typing import Literal
 
-from learning_machine.stores.deciding import covered, telling
+from learning_machine.stores.deciding import asked_for, forms_in, share, telling
 
 Kinship = Literal["same", "doubtful", "different"]
 
@@ -30,49 +30,92 @@ _SOUNDS_DENIED = re.compile(r"\b(?:do not|don['’]t|never) (?:forget|overlook|m
 _ENDING = re.compile(r"(?:^|[.!?:]\s+|\n)\s*[\"'“„(]?\s*$")
 
 
-def kinship(one: str, other: str, meaning: float | None) -> Kinship:
+class Spoken:
+    """A text, with what decides whether another says the same. Each is found once, however many it is compared with."""
+
+    def __init__(self, text: str) -> None:
+        self.text = unicodedata.normalize("NFKC", text).strip()
+
+    @cached_property
+    def said(self) -> tuple[str, ...]:
+        return said(self.text)
+
+    @cached_property
+    def telling(self) -> tuple[list[str], bool]:
+        """Its numbers, and whether it denies; what only sounds like a denial is said plainly first."""
+        return telling(_SOUNDS_DENIED.sub("remember", self.text))
+
+    @cached_property
+    def strictly(self) -> tuple[list[str], bool]:
+        return telling(self.text)
+
+    @cached_property
+    def measures(self) -> tuple[tuple[str, str], ...]:
+        found = _MEASURE.findall(self.text)
+        return tuple(sorted((number.replace(" ", ""), _unit(unit)) for number, unit in found))
+
+    @cached_property
+    def signed(self) -> frozenset[str]:
+        return frozenset(found.casefold() for found in _SIGNED.findall(self.text))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Words with a capital where none is due."""
+        return frozenset(
+            found[0].casefold()
+            for found in _WORD.finditer(self.text)
+            if found[0][0].isupper() and found[0] != "I" and not _ENDING.search(self.text[: found.start()])
+        )
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        # Case folding may bring forth what is no letter, and so part a word.
+        return frozenset(" ".join(word.casefold() for word in _tokens(self.text)).split())
+
+    @cached_property
+    def asked(self) -> list[list[str]]:
+        return asked_for(self.text)
+
+    @cached_property
+    def forms(self) -> frozenset[str]:
+        return forms_in(self.text)
+
+
+def kinship(one: Spoken, other: Spoken, meaning: float | None) -> Kinship:
     """Whether two texts say the same, surely or perhaps. `meaning`: the cosine of their vectors, if there are any."""
-    one, other = (unicodedata.normalize("NFKC", text).strip() for text in (one, other))
-    if one == other:
+    if one.text == other.text:
         return "same"
     if contradict(one, other):
         return "different"
-    if said(one) == said(other) and telling(one) == telling(other):
+    if one.said == other.said and one.strictly == other.strictly:
         return "same"
     close = meaning is not None and meaning >= NEAR
     return "doubtful" if close or shared(one, other) >= SHARED else "different"
 
 
-def contradict(one: str, other: str) -> bool:
+def contradict(one: Spoken, other: Spoken) -> bool:
     """Whether a number, a measure, a denial or a name is in one and another in the other.
 
     A denial in words that are otherwise quite other ones may be another way to say the same: "cannot have nuts because of an
     allergy". That is not for us to say, and left to a judge.
     """
-    (numbers, denies), (others, deny) = telling(_meant(one)), telling(_meant(other))
-    if numbers != others or _measures(one) != _measures(other) or _signed(one) != _signed(other):
+    (numbers, denies), (others, deny) = one.telling, other.telling
+    if numbers != others or one.measures != other.measures or one.signed != other.signed:
         return True
-    if denies != deny and max(covered(one, other), covered(other, one)) >= DENIED:
+    if denies != deny and max(_both(one, other)) >= DENIED:
         return True
-    return bool(_names(one) - _words(other)) and bool(_names(other) - _words(one))
+    return bool(one.names - other.words) and bool(other.names - one.words)
 
 
-def _meant(text: str) -> str:
-    """The text with what only sounds like a denial said plainly."""
-    return _SOUNDS_DENIED.sub("remember", text)
-
-
-def shared(one: str, other: str) -> float:
+def shared(one: Spoken, other: Spoken) -> float:
     """The share of the words of each that the other has, in whatever form; the smaller one."""
-    return min(covered(one, other), covered(other, one))
+    return min(_both(one, other))
 
 
-@lru_cache(maxsize=20_000)
-def _flat(text: str) -> str:
-    return " ".join(word.casefold() for word in _tokens(text))
+def _both(one: Spoken, other: Spoken) -> tuple[float, float]:
+    return share(one.asked, other.forms), share(other.asked, one.forms)
 
 
-@lru_cache(maxsize=20_000)
 def said(text: str) -> tuple[str, ...]:
     """The words in their order, without those that say nothing."""
     return tuple(word for word in map(str.casefold, _tokens(text)) if word not in _EMPTY)
@@ -84,31 +127,6 @@ def _tokens(text: str) -> list[str]:
     return _WORD.findall(plain) or list(plain.strip())
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_flat(text).split())
-
-
-@lru_cache(maxsize=20_000)
-def _measures(text: str) -> tuple[tuple[str, str], ...]:
-    found = _MEASURE.findall(unicodedata.normalize("NFKC", text))
-    return tuple(sorted((number.replace(" ", ""), _unit(unit)) for number, unit in found))
-
-
 def _unit(word: str) -> str:
     """A unit of measure: what is short, or a sign. A longer word behind a number is a thing that is counted."""
     return word if len(word) <= 3 else ""
-
-
-@lru_cache(maxsize=20_000)
-def _signed(text: str) -> frozenset[str]:
-    return frozenset(found.casefold() for found in _SIGNED.findall(text))
-
-
-@lru_cache(maxsize=20_000)
-def _names(text: str) -> frozenset[str]:
-    """Words with a capital where none is due."""
-    return frozenset(
-        found[0].casefold()
-        for found in _WORD.finditer(text)
-        if found[0][0].isupper() and found[0] != "I" and not _ENDING.search(text[: found.start()])
-    )

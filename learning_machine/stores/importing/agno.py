@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, TextIO
 
 from learning_machine.state.extraction import ExtractedChange
@@ -23,6 +22,7 @@ from learning_machine.stores.importing.found import (
     Problem,
     insight,
     observation,
+    owned,
 )
 from learning_machine.stores.importing.streaming import values
 
@@ -63,9 +63,8 @@ def row(value: Any, where: str) -> Iterator[Found]:
     elif content is None:
         yield Problem(where, "its `content` is no object")
     else:
-        owner = value.get("user_id")
         for one in reader({**content, **_columns(value)}, where):
-            yield replace(one, owner=owner if isinstance(owner, str) else None) if isinstance(one, Learned) else one
+            yield owned(one, value.get("user_id"))
 
 
 def _columns(value: Mapping[str, Any]) -> dict[str, Any]:

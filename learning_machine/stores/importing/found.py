@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,15 +15,15 @@ PROFILE, SESSION, KNOWLEDGE, ENTITIES = "user_profile", "session_context", "lear
 
 @dataclass(frozen=True)
 class Learned:
-    """One thing to learn. `tags` and `aliases` are what the reply of an extraction has no place for; `owner` is whose it is
-    by the file."""
+    """One thing to learn. `tags` and `aliases` are what the reply of an extraction has no place for; `owners` is whose it is
+    by the file: one of these."""
 
     change: ExtractedChange
     where: str
     session: str | None = None
     tags: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
-    owner: str | None = None
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,12 @@ def insight(title: str, text: Any, where: str, *, context: str | None = None, ta
         return Problem(where, "it has no text")
     change = ExtractedChange(store=KNOWLEDGE, name=title.strip() or None, value=text.strip(), subject=context or None)
     return Learned(change, where, tags=tuple(str(tag) for tag in tags) if isinstance(tags, list | tuple) else ())
+
+
+def owned(found: Found, *owners: Any) -> Found:
+    """What was found, with whose it is where the file says so."""
+    named = tuple(owner for owner in owners if isinstance(owner, str) and owner)
+    return replace(found, owners=named) if isinstance(found, Learned) else found
 
 
 def instant(value: Any) -> datetime | None:

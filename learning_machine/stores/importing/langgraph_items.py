@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from learning_machine.state.extraction import ExtractedChange
-from learning_machine.stores.importing.found import ENTITIES, PROFILE, Finding, Learned, Problem, insight, observation
+from learning_machine.stores.importing.found import (
+    ENTITIES,
+    PROFILE,
+    Finding,
+    Learned,
+    Problem,
+    insight,
+    observation,
+    owned,
+)
 from learning_machine.stores.importing.streaming import values
 
 #: Where plain items keep their text, most telling first.
@@ -34,7 +43,10 @@ def read(file: TextIO) -> Finding:
         elif not isinstance(value["value"], dict):
             yield Problem(f"{where}.value", "it is no object")
         else:
-            yield from _item(value["value"], where)
+            labels = value["namespace"] if isinstance(value["namespace"], list) else [value["namespace"]]
+            for one in _item(value["value"], where):
+                # A user's id is a part of the namespace, in whatever place: it counts where somebody names the user.
+                yield owned(one, *labels)
 
 
 def _item(value: dict[str, Any], where: str) -> Iterator[Learned | Problem]:

@@ -6,11 +6,10 @@ Format as mem0's documentation has it (docs.mem0.ai, "Exporting memories" and th
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, TextIO
 
 from learning_machine.state.extraction import ExtractedChange
-from learning_machine.stores.importing.found import ENTITIES, Finding, Learned, Problem, observation
+from learning_machine.stores.importing.found import ENTITIES, Finding, Found, Learned, Problem, observation, owned
 from learning_machine.stores.importing.streaming import values
 
 
@@ -34,16 +33,14 @@ def read(file: TextIO) -> Finding:
             yield _memory(value, where)
 
 
-def _memory(value: Any, where: str) -> Learned | Problem:
+def _memory(value: Any, where: str) -> Found:
     if not recognises(value):
         return Problem(where, "it is no memory: it has no `memory`")
     if "memory" in value:
-        found = observation(value["memory"], where)
-        owner = value.get("user_id")
-        return replace(found, owner=owner) if isinstance(found, Learned) and isinstance(owner, str) else found
+        return owned(observation(value["memory"], where), value.get("user_id"))
     ends = [value.get("source"), value.get("relationship"), value.get("target") or value.get("destination")]
     if not all(isinstance(end, str) and end.strip() for end in ends):
         return Problem(where, "the relation lacks `source`, `relationship` or `target`")
     source, name, target = (end.replace("_", " ") for end in ends)
     change = ExtractedChange(store=ENTITIES, kind="relationship", subject=source, name=name, target=target)
-    return Learned(change, where)
+    return owned(Learned(change, where), value.get("user_id"))

@@ -8,31 +8,9 @@ from typing import Any, TextIO
 from learning_machine.errors import InvalidInput
 from learning_machine.state.extraction import ExtractedChange
 from learning_machine.stores.exporting import FORMAT, RECORDS, VERSION
+from learning_machine.stores.importing import shapes
 from learning_machine.stores.importing.found import SESSION, Finding, Learned, Problem
 from learning_machine.stores.importing.streaming import lines, parsed
-
-#: What a record cannot do without.
-_NEEDS: dict[str, tuple[str, ...]] = {
-    "turn": ("id", "session", "answer", "messages", "machine", "scope", "recorded_at"),
-    "message": ("id", "turn", "session", "key", "role", "content", "position"),
-    "learning": (
-        "id",
-        "space",
-        "store",
-        "kind",
-        "slot",
-        "text",
-        "content_key",
-        "origin",
-        "trust",
-        "status",
-        "known_from",
-    ),
-    "evidence": ("learning_space", "quote"),
-    "derived_from": ("space", "learning", "source_space", "source"),
-    "root": ("learning_space", "learning", "session", "anchor"),
-    "proposal": ("id", "space", "store", "kind", "change", "shown", "content_key", "status", "proposed_at"),
-}
 
 
 def recognises(value: Any) -> bool:
@@ -51,6 +29,10 @@ def header_of(line: str) -> dict[str, Any]:
         raise InvalidInput(
             f"The file is of version {header.get('version')!r} and this code reads {VERSION}. Use the version that wrote it, "
             "or a newer one."
+        )
+    if not shapes.are_spaces(header.get("spaces")):
+        raise InvalidInput(
+            "The file's first line does not say which spaces it is about. Export anew, or name its --format."
         )
     return header
 
@@ -71,8 +53,8 @@ def records(file: TextIO) -> Iterator[tuple[str, dict[str, Any]] | Problem]:
             ended = True
         elif record["record"] not in RECORDS:
             yield Problem(where, "its kind of record is not known")
-        elif missing := [name for name in _NEEDS[record["record"]] if record.get(name) is None]:
-            yield Problem(where, f"the {record['record']} lacks {', '.join(missing)}")
+        elif problem := shapes.problem_of(record):
+            yield Problem(where, problem)
         else:
             yield where, record
     if not ended:
@@ -91,8 +73,7 @@ def read(file: TextIO) -> Finding:
         if record["record"] != "learning" or record["status"] != "active" or record.get("known_to"):
             continue
         if record["kind"] == "entity":
-            value = record.get("value") if isinstance(record.get("value"), dict) else {}
-            things[record["slot"]] = (str(record.get("name")), value or {})
+            things[record["slot"]] = (str(record.get("name")), _object(record))
         yield from _learned(record, where, things)
 
 
@@ -108,17 +89,26 @@ def _learned(record: dict[str, Any], where: str, things: dict[str, tuple[str, di
     elif record["kind"] == "entity":
         more, value = {"subject": _label(things[record["slot"]])}, record["text"]
     elif isinstance(value, dict):
-        more, value = {"subject": value.get("context")}, record["text"]
+        context = value.get("context")
+        more, value = {"subject": context if isinstance(context, str) else None}, record["text"]
     kind, name = record["kind"], record.get("name")
     if record["store"] == SESSION and kind == "step":
-        name = (record.get("value") or {}).get("status")
+        name = _object(record).get("status")
     change = ExtractedChange(
         store=record["store"], kind=kind, name=name, value=value, when=record.get("true_from"), **more
     )
-    tags = (record.get("value") or {}).get("tags", ()) if isinstance(record.get("value"), dict) else ()
-    aliases = tuple(things[record["slot"]][1].get("aliases") or ()) if kind == "entity" else ()
+    aliases = _texts(things[record["slot"]][1].get("aliases")) if kind == "entity" else ()
     session = record.get("subject") if record["store"] == SESSION else None
-    yield Learned(change, where, session=session, tags=tuple(tags), aliases=aliases)
+    yield Learned(change, where, session=session, tags=_texts(_object(record).get("tags")), aliases=aliases)
+
+
+def _object(record: dict[str, Any]) -> dict[str, Any]:
+    """What a learning holds beside its text, if it is more than that."""
+    return value if isinstance(value := record.get("value"), dict) else {}
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def _label(thing: tuple[str, dict[str, Any]] | None) -> str | None:

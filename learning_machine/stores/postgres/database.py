@@ -18,7 +18,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from learning_machine.errors import ConfigurationError, DatabaseUnavailable, DatabaseUnsuitable
-from learning_machine.stores.postgres.queries import query
+from learning_machine.stores.postgres.queries import positional, query
 
 log = logging.getLogger("learning_machine")
 
@@ -295,7 +295,7 @@ class Database:
                 connection.execute(query("access.enter"), self._enter(access), prepare=False)
                 if access.spaces is None:
                     connection.execute(query("access.spaces"), prepare=False)
-                cursors = [connection.execute(query(name), params) for name, params in queries]
+                cursors = [_ask(connection, name, params) for name, params in queries]
                 connection.execute("commit")
             return [cursor.fetchall() for cursor in cursors]
 
@@ -349,6 +349,11 @@ class Database:
         """Take over what the set-up found out about roles and schemas."""
         self.names = replace(self.names, **names)
         self._known = True
+
+
+def _ask(connection: psycopg.Connection[DictRow], name: str, params: Params) -> psycopg.RawCursor[DictRow]:
+    text, names = positional(name)
+    return psycopg.RawCursor(connection, row_factory=dict_row).execute(text, [params[one] for one in names])
 
 
 def _settle(connection: psycopg.Connection[Any]) -> None:

@@ -3,7 +3,7 @@
 grant usage on schema {schema}, {jobs}, {vector_schema} to {app}, {admin};
 
 grant select, insert on all tables in schema {schema} to {app};
-revoke insert on {schema}.schema_version, {schema}.queue_version from {app};
+revoke insert on {schema}.schema_version, {schema}.queue_version, {schema}.tombstone from {app};
 grant update on {schema}.proposal, {schema}.turn, {schema}.message, {schema}.learning, {schema}.posting, {schema}.embedding, {schema}.job_error to {app};
 grant delete on {schema}.spending, {schema}.message, {schema}.posting, {schema}.embedding, {schema}.job_error to {app};
 grant select, insert, update, delete on all tables in schema {schema} to {admin};
@@ -33,6 +33,15 @@ begin
     -- Of what was learned the application deletes only what curation archived; erasure, which is the administrator's, anything.
     if not exists (select from pg_policies where schemaname = {schema_name} and tablename = 'learning' and policyname = 'archived_only') then
         create policy archived_only on {schema}.learning as restrictive for delete to {app} using (status = 'archived');
+    end if;
+end
+$$;
+
+do $$
+begin
+    -- What the digests of erased things are salted with is for the function that makes them.
+    if to_regclass(format('%I.installation', {schema_name})) is not null then
+        revoke all on {schema}.installation from {app};
     end if;
 end
 $$;

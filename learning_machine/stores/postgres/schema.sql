@@ -43,6 +43,13 @@ CREATE TABLE learning_machine.learning (
 
 ALTER TABLE ONLY learning_machine.learning FORCE ROW LEVEL SECURITY;
 
+CREATE FUNCTION learning_machine.about_thing(row_ learning_machine.learning, things text[], pattern text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select row_.slot = any (things) or row_.subject = any (things) or row_.target = any (things)
+        or concat_ws(chr(10), row_.name, row_.text, row_.found_by, row_.value::text) ~* pattern
+$$;
+
 CREATE FUNCTION learning_machine.carries(row_ learning_machine.learning) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -95,11 +102,11 @@ CREATE FUNCTION learning_machine.change_digest(previous bytea, row_ learning_mac
 $$;
 
 CREATE FUNCTION learning_machine.erased_digest(owner text, what text, content text) RETURNS bytea
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'learning_machine', 'pg_temp'
     AS $$
-    select sha256((select salt from installation)
-                  || convert_to(concat_ws(chr(31), owner, what, content), 'UTF8'))
-$$;
+            select sha256((select salt from installation) || convert_to(concat_ws(chr(31), owner, what, content), 'UTF8'))
+        $$;
 
 CREATE FUNCTION learning_machine.flag_roots(speaker bigint, thread text, line text[]) RETURNS void
     LANGUAGE plpgsql
@@ -170,6 +177,21 @@ CREATE FUNCTION learning_machine.merged_into(in_space bigint, survivor_ bigint) 
     select learning from merged
 $$;
 
+CREATE FUNCTION learning_machine.messages_taken_back() RETURNS text[]
+    LANGUAGE sql STABLE
+    AS $$
+    with retired as (
+        select space, id from learning where status = 'retired' and known_to is null
+    ), fallen as (
+        select space, id from retired
+        union all
+        select l.space, l.id from retired r join learning l on l.space = r.space and l.superseded_by = r.id
+    )
+    select coalesce(array_agg(distinct e.message), '{}') from fallen f
+    join evidence e on e.learning_space = f.space and e.learning = f.id
+    where e.message is not null and e.withdrawn_at is null
+$$;
+
 CREATE FUNCTION learning_machine.nearest_by_index(source text, model integer, query public.halfvec, enough integer) RETURNS TABLE(space bigint, item bigint, distance double precision)
     LANGUAGE plpgsql STABLE
     SET enable_sort TO 'off'
@@ -229,17 +251,6 @@ begin
     return counts;
 end
 $_$;
-
-CREATE FUNCTION learning_machine.said_and_taken_back(own_space bigint, own_turn uuid) RETURNS boolean
-    LANGUAGE sql STABLE
-    AS $$
-    select exists (
-        select from message m join evidence e on e.space = m.space and e.message = m.key
-        join learning l on l.space = e.learning_space and l.id = e.learning
-        left join learning r on r.space = l.space and r.id = l.superseded_by
-        where m.space = own_space and m.turn = own_turn and e.withdrawn_at is null
-          and ((l.status = 'retired' and l.known_to is null) or (r.status = 'retired' and r.known_to is null)))
-$$;
 
 CREATE FUNCTION learning_machine.said_before_erasure(speaker text, thread text, key text, began timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
@@ -363,29 +374,29 @@ CREATE FUNCTION learning_machine.word_scores(source text, lexemes text[], words 
     LANGUAGE sql STABLE
     AS $_$
     with asked as (
-        select * from unnest($2, $3) as t (lexeme, word)
+        select lexeme, word, dense_rank() over (order by lexeme) as number from unnest($2, $3) as t (lexeme, word)
     ), size as (
         select count(*)::float8 as texts from (select from posting p where p.source = $1 and p.lexeme = '' limit 50000) as texts_seen
     ), hits as materialized (
-        select p.space, p.item, p.lexeme, p.weight
-        from (select distinct lexeme from asked) a join posting p on p.source = $1 and p.lexeme = a.lexeme
+        select p.space, p.item, a.number, p.weight
+        from (select distinct lexeme, number from asked) a join posting p on p.source = $1 and p.lexeme = a.lexeme
     ), frequency as (
-        select h.lexeme, count(*)::float8 as df from hits h group by h.lexeme
+        select h.number, count(*)::float8 as df from hits h group by h.number
     ), word as (
-        select a.word, coalesce(max(f.df), 0) as df from asked a left join frequency f using (lexeme) group by a.word
+        select a.word, coalesce(max(f.df), 0) as df from asked a left join frequency f using (number) group by a.word
     ), rarity as (
         select w.word, df < 0.2 * texts or texts < 20 or not exists (select from word, size where df > 0 and df < 0.2 * texts) as tells,
                case when w.word > 0 then 1 + ln(1 + (greatest(texts, 50, df) - df + 0.5) / (df + 0.5)) / ln(1 + (greatest(texts, 50) + 0.5) / 0.5)
                else 0 end as rarity
         from word w, size
     ), weighed as (
-        select a.lexeme, r.word, r.rarity, case when r.tells then ln(1 + (greatest(texts, df) - df + 0.5) / (df + 0.5)) else 0 end as idf
-        from rarity r join asked a using (word) join frequency f using (lexeme), size
+        select a.number, r.word, r.rarity, case when r.tells then ln(1 + (greatest(texts, df) - df + 0.5) / (df + 0.5)) else 0 end as idf
+        from rarity r join asked a using (word) join frequency f using (number), size
     ), likely as materialized (
-        select distinct h.space, h.item from hits h join weighed w using (lexeme) where w.idf > 0
+        select distinct h.space, h.item from hits h join weighed w using (number) where w.idf > 0
     ), parts as (
         select h.space, h.item, w.word, w.rarity, max(w.idf * h.weight) as part
-        from hits h join likely using (space, item) join weighed w using (lexeme)
+        from hits h join likely using (space, item) join weighed w using (number)
         group by h.space, h.item, w.word, w.rarity
     )
     select p.space, p.item, sum(p.part), sum(p.rarity) / nullif((select sum(r.rarity) from rarity r), 0) from parts p group by p.space, p.item
@@ -751,7 +762,8 @@ CREATE TABLE learning_machine.turn (
     scope jsonb NOT NULL,
     shown jsonb DEFAULT '[]'::jsonb NOT NULL,
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    abandoned_at timestamp with time zone
+    abandoned_at timestamp with time zone,
+    imported uuid
 );
 
 ALTER TABLE ONLY learning_machine.turn FORCE ROW LEVEL SECURITY;
@@ -902,6 +914,8 @@ CREATE UNIQUE INDEX learning_open_content ON learning_machine.learning USING btr
 
 CREATE UNIQUE INDEX learning_open_slot ON learning_machine.learning USING btree (space, store, subject, slot) WHERE ((known_to IS NULL) AND (status = ANY (ARRAY['active'::text, 'retired'::text])));
 
+CREATE INDEX learning_retired ON learning_machine.learning USING btree (space) WHERE ((status = 'retired'::text) AND (known_to IS NULL));
+
 CREATE INDEX learning_session ON learning_machine.learning USING btree (space, session) WHERE (session IS NOT NULL);
 
 CREATE INDEX learning_slot ON learning_machine.learning USING btree (space, store, subject, slot, id);
@@ -931,6 +945,8 @@ CREATE INDEX root_session ON learning_machine.root USING btree (space, session);
 CREATE INDEX spending_machine ON learning_machine.spending USING btree (machine, at);
 
 CREATE INDEX tombstone_digest ON learning_machine.tombstone USING btree (digest);
+
+CREATE INDEX turn_imported ON learning_machine.turn USING btree (space, imported) WHERE (imported IS NOT NULL);
 
 CREATE INDEX turn_session ON learning_machine.turn USING btree (space, machine, session, seq);
 

@@ -327,29 +327,29 @@ $$;
 create function word_scores(source text, lexemes text[], words int[])
 returns table (space bigint, item bigint, words float8, covered float8) language sql stable as $$
     with asked as (
-        select * from unnest($2, $3) as t (lexeme, word)
+        select lexeme, word, dense_rank() over (order by lexeme) as number from unnest($2, $3) as t (lexeme, word)
     ), size as (
         select count(*)::float8 as texts from (select from posting p where p.source = $1 and p.lexeme = '' limit 50000) as texts_seen
     ), hits as materialized (
-        select p.space, p.item, p.lexeme, p.weight
-        from (select distinct lexeme from asked) a join posting p on p.source = $1 and p.lexeme = a.lexeme
+        select p.space, p.item, a.number, p.weight
+        from (select distinct lexeme, number from asked) a join posting p on p.source = $1 and p.lexeme = a.lexeme
     ), frequency as (
-        select h.lexeme, count(*)::float8 as df from hits h group by h.lexeme
+        select h.number, count(*)::float8 as df from hits h group by h.number
     ), word as (
-        select a.word, coalesce(max(f.df), 0) as df from asked a left join frequency f using (lexeme) group by a.word
+        select a.word, coalesce(max(f.df), 0) as df from asked a left join frequency f using (number) group by a.word
     ), rarity as (
         select w.word, df < 0.2 * texts or texts < 20 or not exists (select from word, size where df > 0 and df < 0.2 * texts) as tells,
                case when w.word > 0 then 1 + ln(1 + (greatest(texts, 50, df) - df + 0.5) / (df + 0.5)) / ln(1 + (greatest(texts, 50) + 0.5) / 0.5)
                else 0 end as rarity
         from word w, size
     ), weighed as (
-        select a.lexeme, r.word, r.rarity, case when r.tells then ln(1 + (greatest(texts, df) - df + 0.5) / (df + 0.5)) else 0 end as idf
-        from rarity r join asked a using (word) join frequency f using (lexeme), size
+        select a.number, r.word, r.rarity, case when r.tells then ln(1 + (greatest(texts, df) - df + 0.5) / (df + 0.5)) else 0 end as idf
+        from rarity r join asked a using (word) join frequency f using (number), size
     ), likely as materialized (
-        select distinct h.space, h.item from hits h join weighed w using (lexeme) where w.idf > 0
+        select distinct h.space, h.item from hits h join weighed w using (number) where w.idf > 0
     ), parts as (
         select h.space, h.item, w.word, w.rarity, max(w.idf * h.weight) as part
-        from hits h join likely using (space, item) join weighed w using (lexeme)
+        from hits h join likely using (space, item) join weighed w using (number)
         group by h.space, h.item, w.word, w.rarity
     )
     select p.space, p.item, sum(p.part), sum(p.rarity) / nullif((select sum(r.rarity) from rarity r), 0) from parts p group by p.space, p.item

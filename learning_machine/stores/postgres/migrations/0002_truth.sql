@@ -161,15 +161,20 @@ create function taken_back(own_space bigint, own_id bigint) returns text[] langu
     where r.status = 'retired' or l.status = 'undone'
 $$;
 
--- Whether something was said in a turn that has been taken back since, and not been learned again: then what was said is
--- not recalled either.
-create function said_and_taken_back(own_space bigint, own_turn uuid) returns boolean language sql stable as $$
-    select exists (
-        select from message m join evidence e on e.space = m.space and e.message = m.key
-        join learning l on l.space = e.learning_space and l.id = e.learning
-        left join learning r on r.space = l.space and r.id = l.superseded_by
-        where m.space = own_space and m.turn = own_turn and e.withdrawn_at is null
-          and ((l.status = 'retired' and l.known_to is null) or (r.status = 'retired' and r.known_to is null)))
+-- The messages that said what has been taken back since, and not been learned again: a turn that holds one of them is not
+-- recalled either.
+create index learning_retired on learning (space) where status = 'retired' and known_to is null;
+create function messages_taken_back() returns text[] language sql stable as $$
+    with retired as (
+        select space, id from learning where status = 'retired' and known_to is null
+    ), fallen as (
+        select space, id from retired
+        union all
+        select l.space, l.id from retired r join learning l on l.space = r.space and l.superseded_by = r.id
+    )
+    select coalesce(array_agg(distinct e.message), '{}') from fallen f
+    join evidence e on e.learning_space = f.space and e.learning = f.id
+    where e.message is not null and e.withdrawn_at is null
 $$;
 
 -- Does a learning still carry what rests on it? An archived one does: it is out of sight, not untrue.

@@ -8,11 +8,17 @@ create table installation (
 );
 insert into installation default values;
 
--- A digest of something that a person said or that was learned of them. It tells nothing to who does not know it already.
-create function erased_digest(owner text, what text, content text) returns bytea language sql stable as $$
-    select sha256((select salt from installation)
-                  || convert_to(concat_ws(chr(31), owner, what, content), 'UTF8'))
-$$;
+-- A digest of something that a person said or that was learned of them. It tells nothing to who does not know it already,
+-- and who does can ask only here: the salt is for this function alone, so that nobody tries guesses elsewhere.
+do $do$
+begin
+    execute format($create$
+        create function erased_digest(owner text, what text, content text) returns bytea language sql stable security definer
+        set search_path = %I, pg_temp as $$
+            select sha256((select salt from installation) || convert_to(concat_ws(chr(31), owner, what, content), 'UTF8'))
+        $$ $create$, current_schema());
+end
+$do$;
 
 -- A person's space goes with them, and comes anew when they do. So tombstones are found by their digest alone, which holds
 -- who it was; and the record of changes, which is a chain, outlives the space it tells of.
@@ -69,10 +75,19 @@ create table imported (
     at     timestamptz not null default clock_timestamp(),
     primary key (space, batch)
 );
+-- The batch that brought a turn, where a file did.
+alter table turn add column imported uuid;
+create index turn_imported on turn (space, imported) where imported is not null;
 alter table imported enable row level security;
 alter table imported force row level security;
 create policy visible on imported using
     (space = any ((select nullif(current_setting('learning_machine.spaces', true), '')::bigint[])::bigint[]));
+
+-- Is a learning about one of these things, or does it speak of one by a name of it?
+create function about_thing(row_ learning, things text[], pattern text) returns boolean language sql stable as $$
+    select row_.slot = any (things) or row_.subject = any (things) or row_.target = any (things)
+        or concat_ws(chr(10), row_.name, row_.text, row_.found_by, row_.value::text) ~* pattern
+$$;
 
 -- The administrator, who erases, may also take the name of a person out of a row that stays. Everybody else is kept from
 -- changing what was learned, as before.

@@ -45,7 +45,7 @@ select * from (
           where c.space = l.space and c.learning = l.superseded_by and (c.salt is null or c.before ->> 'id' = l.id::text))
       and not exists (
           select from change c
-          where c.space = l.space and c.learning = l.id and c.action not in ('save', 'retire', 'challenge', 'approved'))
+          where c.space = l.space and c.learning = l.id and c.action not in ('save', 'retire', 'challenge', 'approved', 'pin', 'unpin'))
     union all
     select l.space, l.id, 'it was replaced, and stands again' from change c
     join learning l on l.space = c.space and l.id::text = c.before ->> 'id'

@@ -136,7 +136,8 @@ insert into change (space, learning, action, before, after, actor, origin, batch
 select space, id, 'delete', to_jsonb(gone), null, %(actor)s, 'curation', %(batch)s from gone;
 
 -- name: plan
-insert into curation (space, id, machine, plan) values (%(space)s, %(id)s, %(machine)s, %(plan)s);
+-- Of a space that was erased meanwhile there is none.
+insert into curation (space, id, machine, plan) select s.id, %(id)s, %(machine)s, %(plan)s from space s where s.id = %(space)s;
 
 -- name: planned
 -- The plan, kept from another run of it until we commit.
@@ -161,3 +162,21 @@ from curation c where c.machine = %(machine)s group by c.id order by min(c.made_
 -- name: texts
 -- What steps are about, for people who may see it.
 select id, store, kind, name, text, status from learning where space = %(space)s and id = any (%(ids)s::bigint[]);
+
+-- name: pinnable
+-- A learning that holds, for whoever wants it kept: where it lies, and whether it is theirs.
+select l.id, l.space, l.store, l.text, l.pinned, l.actor, case s.kind when 'group' then s.grp else s.kind end as namespace,
+       l.actor in (select 'space ' || own.id from space own where own.kind in ('user', 'session')) as mine
+from learning l join space s on s.id = l.space
+where l.id = %(id)s and l.status = 'active' and l.known_to is null;
+
+-- name: pin
+with before as (
+    select l.* from learning l
+    where l.space = %(space)s and l.id = %(id)s and l.status = 'active' and l.known_to is null and l.pinned <> %(pinned)s for update
+), done as (
+    update learning l set pinned = %(pinned)s from before b where l.space = b.space and l.id = b.id returning l.*
+)
+insert into change (space, learning, action, before, after, actor, origin, batch)
+select d.space, d.id, case when %(pinned)s then 'pin' else 'unpin' end, to_jsonb(b), to_jsonb(d), %(by)s, %(origin)s, %(batch)s
+from done d join before b on b.id = d.id;

@@ -13,9 +13,21 @@ select id from space where kind in ('group', 'global') order by id;
 select id from space where id = any (%(spaces)s::bigint[]) order by id for update;
 
 -- name: turns
-select id, session, messages from turn
+-- Conversations that go, turn by turn. Of a time, what was recorded in it and what was said in it: an old conversation may
+-- have been brought in today.
+select id, session, messages from turn t
 where space = any (%(spaces)s::bigint[]) and (%(session)s::text is null or session = %(session)s)
-  and (%(since)s::timestamptz is null or recorded_at >= %(since)s) and (%(until)s::timestamptz is null or recorded_at < %(until)s);
+  and (%(batches)s::uuid[] is null or imported = any (%(batches)s))
+  and (((%(since)s::timestamptz is null or recorded_at >= %(since)s) and (%(until)s::timestamptz is null or recorded_at < %(until)s))
+       or exists (select from message m
+                  where m.space = t.space and m.turn = t.id
+                    and (%(since)s::timestamptz is null or m.said_at >= %(since)s) and (%(until)s::timestamptz is null or m.said_at < %(until)s)));
+
+-- name: mentions
+-- What was said of a thing by its names, whoever of the two sides said it.
+select space, id, turn, session, key from message
+where space = any (%(spaces)s::bigint[]) and content ~* %(pattern)s and (%(session)s::text is null or session = %(session)s)
+  and (%(since)s::timestamptz is null or said_at >= %(since)s) and (%(until)s::timestamptz is null or said_at < %(until)s);
 
 -- name: own_learnings
 -- Of the person's own space: all of it, or what belongs to a conversation, a time, a thing or a file.
@@ -25,15 +37,20 @@ where l.space = any (%(spaces)s::bigint[])
        or (l.store = 'session_context' and l.subject = %(session)s))
   and (%(since)s::timestamptz is null or l.known_from >= %(since)s or l.turn = any (%(turns)s::uuid[]))
   and (%(until)s::timestamptz is null or l.known_from < %(until)s or l.turn = any (%(turns)s::uuid[]))
-  and (%(things)s::text[] is null or l.slot = any (%(things)s) or l.subject = any (%(things)s) or l.target = any (%(things)s))
-  and (%(batches)s::uuid[] is null or l.batch = any (%(batches)s));
+  and (%(things)s::text[] is null or about_thing(l, %(things)s, %(pattern)s))
+  and (%(batches)s::uuid[] is null or l.batch = any (%(batches)s) or l.turn = any (%(turns)s::uuid[])
+       or exists (select from change c where c.space = l.space and c.learning = l.id and c.batch = any (%(batches)s)));
 
 -- name: things
--- The things of this name, in the person's own space and where they brought them up.
-select distinct l.slot from learning l
-where l.kind = 'entity' and (lower(l.name) = lower(%(name)s) or exists (
-          select from jsonb_array_elements_text(coalesce(l.value -> 'aliases', '[]')) as alias where lower(alias) = lower(%(name)s)))
-  and (l.space = any (%(spaces)s::bigint[]) or l.actor = any (%(actors)s::text[]));
+-- The things of this name, in the person's own space and where they brought them up, with all names they go by.
+select l.slot, array_agg(distinct named.name) as names from learning l
+cross join lateral (select l.name union select jsonb_array_elements_text(coalesce(l.value -> 'aliases', '[]'))) as named (name)
+where l.kind = 'entity' and (l.space = any (%(spaces)s::bigint[]) or l.actor = any (%(actors)s::text[]))
+  and exists (select from learning o
+              where o.space = l.space and o.store = l.store and o.slot = l.slot and o.kind = 'entity'
+                and (lower(o.name) = lower(%(name)s) or exists (
+                    select from jsonb_array_elements_text(coalesce(o.value -> 'aliases', '[]')) as alias where lower(alias) = lower(%(name)s))))
+group by l.slot;
 
 -- name: batches
 select batch from imported where space = any (%(spaces)s::bigint[]) and source = %(source)s;
@@ -41,17 +58,26 @@ select batch from imported where space = any (%(spaces)s::bigint[]) and source =
 -- name: note_import
 insert into imported (space, batch, source) values (%(space)s, %(batch)s, %(source)s) on conflict do nothing;
 
+-- name: note_turns
+-- Which batch brought a conversation, so that it goes with the file it came from.
+update turn set imported = %(batch)s where space = %(space)s and session = %(session)s and imported is null;
+
 -- name: shared_learnings
--- What the person brought into shared spaces, as far as it is meant.
+-- What the person brought into shared spaces, or worded for others there, as far as it is meant. What they only approved is
+-- not theirs.
 select l.space, l.id from learning l
 where not l.space = any (%(spaces)s::bigint[])
-  and (l.actor = any (%(actors)s::text[]) or l.turn = any (%(turns)s::uuid[]))
+  and (l.actor = any (%(actors)s::text[]) or l.turn = any (%(turns)s::uuid[])
+       or (l.actor = %(user)s
+           and not exists (select from proposal p where p.space = l.space and p.learning = l.id and p.verdict ->> 'action' = 'approve')
+           and not exists (select from learning c where c.space = l.space and c.superseded_by = l.id and c.status = 'challenge' and c.text = l.text)))
   and (%(session)s::text is null or l.turn = any (%(turns)s::uuid[])
        or exists (select from root r where r.space = any (%(spaces)s::bigint[]) and r.learning_space = l.space and r.learning = l.id and r.session = %(session)s))
-  and (%(since)s::timestamptz is null or l.known_from >= %(since)s)
-  and (%(until)s::timestamptz is null or l.known_from < %(until)s)
-  and (%(things)s::text[] is null or l.slot = any (%(things)s) or l.subject = any (%(things)s) or l.target = any (%(things)s))
-  and (%(batches)s::uuid[] is null or l.batch = any (%(batches)s));
+  and (%(since)s::timestamptz is null or l.known_from >= %(since)s or l.turn = any (%(turns)s::uuid[]))
+  and (%(until)s::timestamptz is null or l.known_from < %(until)s or l.turn = any (%(turns)s::uuid[]))
+  and (%(things)s::text[] is null or about_thing(l, %(things)s, %(pattern)s))
+  and (%(batches)s::uuid[] is null or l.batch = any (%(batches)s) or l.turn = any (%(turns)s::uuid[])
+       or exists (select from change c where c.space = l.space and c.learning = l.id and c.batch = any (%(batches)s)));
 
 -- name: resting
 -- What was derived, near or far, from what goes.
@@ -65,22 +91,21 @@ select distinct space, learning as id from down;
 
 -- name: standing
 -- The learnings that go, with what else they stand on: words of others, or of theirs that stay, and sources that stay.
+with gone as (select * from unnest(%(spaces)s::bigint[], %(ids)s::bigint[]) as t (space, id))
 select l.space, l.id, l.store, l.kind, l.subject, l.target, l.slot, l.name, l.value, l.text, l.found_by, l.content_key, l.known_to, l.status,
        (select jsonb_agg(jsonb_build_object('id', e.id, 'space', e.space, 'turn', e.turn, 'quote', e.quote, 'role', m.role) order by e.id)
           from evidence e left join message m on m.space = e.space and m.turn = e.turn and m.key = e.message
          where e.learning_space = l.space and e.learning = l.id and e.withdrawn_at is null
-           and not (e.space = any (%(own)s::bigint[]) and (%(whole)s or e.turn is null or e.turn = any (%(turns)s::uuid[])))) as quotes,
+           and not (e.space = any (%(own)s::bigint[]) and (%(others_only)s or e.turn is null or e.turn = any (%(turns)s::uuid[])))) as quotes,
        (select jsonb_agg(jsonb_build_object('space', s.space, 'id', s.id, 'text', s.text, 'actor', s.actor) order by s.id)
           from derived_from d join learning s on s.space = d.source_space and s.id = d.source
          where d.space = l.space and d.learning = l.id
-           and not exists (select from unnest(%(spaces)s::bigint[], %(ids)s::bigint[]) as gone (space, id)
-                           where gone.space = s.space and gone.id = s.id)) as sources,
+           and (s.space, s.id) not in (select space, id from gone)) as sources,
        (select jsonb_agg(coalesce(o.found_by, o.text)) from learning o
          where l.kind = 'entity' and o.space = l.space and o.store = l.store and (o.subject = l.slot or o.target = l.slot)
            and o.known_to is null and o.status = 'active'
-           and not exists (select from unnest(%(spaces)s::bigint[], %(ids)s::bigint[]) as gone (space, id)
-                           where gone.space = o.space and gone.id = o.id)) as told
-from learning l join unnest(%(spaces)s::bigint[], %(ids)s::bigint[]) as gone (space, id) on l.space = gone.space and l.id = gone.id
+           and (o.space, o.id) not in (select space, id from gone)) as told
+from learning l join gone on l.space = gone.space and l.id = gone.id
 order by l.space, l.id;
 
 -- name: proposals
@@ -93,7 +118,7 @@ where (p.speaker = any (%(spaces)s::bigint[]) or p.space = any (%(spaces)s::bigi
                   where p.space = gone.space and (p.learning = gone.id or (p.shown ->> 'replaces_id')::bigint = gone.id))
        or (p.proposed_at >= %(since)s::timestamptz and p.proposed_at < coalesce(%(until)s::timestamptz, 'infinity'))
        or (p.proposed_at < %(until)s::timestamptz and %(since)s::timestamptz is null)
-       or lower(p.shown ->> 'about') = lower(%(entity)s) or lower(p.shown ->> 'towards') = lower(%(entity)s));
+       or (p.speaker = any (%(spaces)s::bigint[]) and p.shown::text ~* %(pattern)s));
 
 -- name: others_turns
 -- Turns of others whose words stand behind a proposal that goes.
@@ -107,7 +132,8 @@ select %(space)s, erased_digest(%(owner)s, what, content) from unnest(%(whats)s:
 on conflict (space, digest) do update set erased_at = clock_timestamp();
 
 -- name: message_marks
-select session || chr(31) || key as content from message where space = any (%(spaces)s::bigint[]) and turn = any (%(turns)s::uuid[])
+select session || chr(31) || key as content from message
+where space = any (%(spaces)s::bigint[]) and (turn = any (%(turns)s::uuid[]) or id = any (%(mentions)s::bigint[]))
 union
 select session || chr(31) || key from turn, unnest(messages) as key where space = any (%(spaces)s::bigint[]) and id = any (%(turns)s::uuid[]);
 
@@ -121,9 +147,10 @@ with gone as (select * from unnest(%(spaces)s::bigint[], %(ids)s::bigint[]) as t
 select (select count(*) from words) as words, (select count(*) from vectors) as vectors;
 
 -- name: drop_said
--- The words of these turns, with what search found them by.
+-- The words of these turns, and what else was said of a thing, with what search found them by.
 with gone as (
-    delete from message where space = any (%(spaces)s::bigint[]) and turn = any (%(turns)s::uuid[]) returning space, id
+    delete from message
+    where space = any (%(spaces)s::bigint[]) and (turn = any (%(turns)s::uuid[]) or id = any (%(mentions)s::bigint[])) returning space, id
 ), words as (
     delete from posting p using gone where p.space = gone.space and p.source = 'message' and p.item = gone.id returning 1
 ), vectors as (
@@ -137,12 +164,17 @@ delete from turn where space = any (%(spaces)s::bigint[]) and id = any (%(turns)
 -- name: drop_errors
 delete from job_error where space = any (%(spaces)s::bigint[]) and turn = any (%(turns)s::uuid[]);
 
--- name: drop_words_of_turns
+-- name: drop_words
 -- The evidence that lies in the person's own space, also behind what others' learnings stand on.
-delete from evidence where space = any (%(spaces)s::bigint[]) and (%(whole)s or turn = any (%(turns)s::uuid[]));
+delete from evidence
+where space = any (%(spaces)s::bigint[]) and (%(whole)s or turn = any (%(turns)s::uuid[]) or quote ~* %(pattern)s);
 
 -- name: drop_roots
-delete from root where space = any (%(spaces)s::bigint[]) and (%(whole)s or session = %(session)s);
+delete from root
+where space = any (%(spaces)s::bigint[])
+  and (%(whole)s or session = %(session)s
+       or (session, anchor) in (select t.session, key from turn t, unnest(t.messages) as key
+                                where t.space = root.space and t.id = any (%(turns)s::uuid[])));
 
 -- name: drop_learnings
 delete from learning l using unnest(%(spaces)s::bigint[], %(ids)s::bigint[]) as gone (space, id) where l.space = gone.space and l.id = gone.id;
@@ -171,22 +203,27 @@ delete from curation where space = any (%(spaces)s::bigint[]) and ran_at is null
 -- name: forget_decider
 update proposal set decided_by = null, verdict = null where decided_by = %(user)s;
 
+-- name: forget_settler
+update flag set settled_by = null where settled_by = %(user)s;
+
 -- name: forget_author
 -- What a person decided and others said: it stays, and no longer says who decided.
 update learning set actor = 'space 0' where actor = %(user)s returning space, id;
 
 -- name: drop_payloads
--- The record of what goes keeps its place in the chain and loses its words. One row for each space that had some.
+-- The record of what goes keeps its place in the chain and loses its words, and so does what the person decided for others,
+-- with their reasons. One row for each space that had some.
 with gone as (select * from unnest(%(spaces)s::bigint[], %(ids)s::bigint[]) as t (space, id)
 ), waiting as (select * from unnest(%(proposal_spaces)s::bigint[], %(proposals)s::bigint[]) as t (space, id)
 ), cleared as (
     update change c
        set before = null, after = null, salt = null, actor = case when c.actor_mark is null or c.actor like 'space %%' then c.actor end
      where c.salt is not null and c.action <> 'erase'
-       and (c.space = any (%(whole_spaces)s::bigint[])
-            or exists (select from gone where c.space = gone.space
-                       and (c.learning = gone.id or c.before ->> 'id' = gone.id::text or c.after ->> 'id' = gone.id::text))
-            or exists (select from waiting where c.space = waiting.space and c.proposal = waiting.id))
+       and (c.space = any (%(whole_spaces)s::bigint[]) or c.actor = %(decider)s
+            or (c.space, c.learning) in (select space, id from gone)
+            or (c.space, c.before ->> 'id') in (select space, id::text from gone)
+            or (c.space, c.after ->> 'id') in (select space, id::text from gone)
+            or (c.space, c.proposal) in (select space, id from waiting))
     returning c.space
 )
 select space, count(*) as payloads from cleared group by space order by space;
@@ -237,6 +274,38 @@ returning id;
 select space, learning_space, learning, turn, message, quote, said_at from evidence
 where learning_space = %(space)s and learning = %(old)s and id = any (%(quotes)s::bigint[]) order by id;
 
+-- name: closed_by
+-- What stays and was closed by what goes: what an own value took the place of, unless it was taken back since, and what
+-- curation merged into it. Newest first.
+with gone as (select * from unnest(%(spaces)s::bigint[], %(ids)s::bigint[]) as t (space, id)
+), vacant as (
+    select o.space, o.store, o.subject, o.slot from learning o join gone on o.space = gone.space and o.id = gone.id
+    where o.known_to is null and o.status = 'active'
+)
+select l.space, l.id, l.store, l.kind, l.name, l.value, l.found_by from learning l
+where (l.space, l.id) not in (select space, id from gone)
+  and ((l.status = 'active' and (l.space, l.superseded_by) in (select space, id from gone)
+        and (l.space, l.store, l.subject, l.slot) in (select * from vacant))
+       or (l.status = 'archived' and exists (
+           select from archived a where a.space = l.space and a.learning = l.id and (a.space, a.survivor) in (select space, id from gone))))
+order by l.id desc;
+
+-- name: stand_again
+-- Open it again, unless something else stands there. Noted as the undoing it is.
+with before as (
+    select l.* from learning l
+    where l.space = %(space)s and l.id = %(id)s and l.known_to is not null
+      and not exists (select from learning o
+                      where o.space = l.space and o.store = l.store and o.subject = l.subject and o.known_to is null
+                        and ((o.slot = l.slot and o.status in ('active', 'retired'))
+                             or (o.kind = l.kind and o.content_key = l.content_key and o.status = 'active')))
+), opened as (
+    update learning l set status = 'active', known_to = null, superseded_by = null, true_to = l.holds_to from before b
+    where l.space = b.space and l.id = b.id returning l.*
+)
+insert into change (space, learning, action, before, after, actor, origin, batch)
+select o.space, o.id, 'undo', to_jsonb(b), to_jsonb(o), 'operator', 'reviewer', %(batch)s from opened o join before b on b.id = o.id;
+
 -- name: give_words
 insert into evidence (space, learning_space, learning, turn, message, quote, said_at, batch)
 values (%(space)s, %(learning_space)s, %(id)s, %(turn)s, %(message)s, %(quote)s, %(said_at)s, %(batch)s);
@@ -271,16 +340,32 @@ select id, done_at, receipt from erasure where id = %(id)s;
 -- name: receipts
 select id, done_at, receipt from erasure order by done_at;
 
+-- name: hold_threads
+-- No checkpoint of these threads is saved until this is over. A few locks serve all threads there are.
+select pg_advisory_xact_lock(hashtext('learning machine checkpoints'), bucket)
+from (select distinct hashtext(thread) & 63 as bucket from unnest(%(sessions)s::text[]) as thread order by 1) as buckets;
+
+-- name: share_thread
+select pg_advisory_xact_lock_shared(hashtext('learning machine checkpoints'), hashtext(%(thread)s) & 63);
+
+-- name: is_saved
+select 1 from checkpoints where thread_id = %(thread)s and checkpoint_ns = %(space)s and checkpoint_id = %(checkpoint)s;
+
+-- name: drop_writes
+delete from checkpoint_writes where thread_id = %(thread)s and checkpoint_id = %(checkpoint)s;
+
 -- name: thread_erased
 -- When a thread was erased, if it was.
 select max(erased_at) as at from tombstone where digest = erased_digest('', 'checkpoints', %(thread)s);
 
--- name: threads_of_others
+-- name: threads_that_stay
 -- Of these threads, those in which somebody else has spoken too, or this person in what stays.
-select distinct session from turn where session = any (%(sessions)s::text[]);
+select distinct session from turn
+where session = any (%(sessions)s::text[]) and not (space = any (%(spaces)s::bigint[]) and id = any (%(turns)s::uuid[]));
 
--- name: spoken_by_others
-select distinct session from turn where session = any (%(sessions)s::text[]) and not space = any (%(spaces)s::bigint[]);
+-- name: threads_of_others
+-- The same, when what goes is gone.
+select distinct session from turn where session = any (%(sessions)s::text[]);
 
 -- name: be_owner
 -- The checkpointer's tables belong to who connects, not to the roles of the ledger.

@@ -9,13 +9,13 @@ select id, kind, grp from space order by id;
 
 -- name: size
 select (select count(*) from turn where space = %(own)s) + (select count(*) from message where space = %(own)s) + (select count(*) from learning where status <> 'undone')
-     + (select count(*) from evidence where space = %(own)s) + (select count(*) from derived_from where space = any (%(spaces)s))
+     + (select count(*) from evidence where space = %(own)s and withdrawn_at is null) + (select count(*) from derived_from where space = any (%(spaces)s))
      + (select count(*) from root where space = %(own)s)
      + (select count(*) from proposal where speaker = %(own)s and status in ('pending', 'rejected')) as records;
 
 -- name: turns
-select to_jsonb(t) - 'seq' || jsonb_build_object('scope', t.scope - 'user_id', 'read', (select w.batch from watermark w where w.space = t.space and w.turn = t.id)) as row
-from turn t where t.space = %(own)s order by t.seq;
+select to_jsonb(t) - 'seq' - 'imported' || jsonb_build_object('scope', t.scope - 'user_id', 'read', w.batch, 'read_at', w.read_at) as row
+from turn t left join watermark w on w.space = t.space and w.turn = t.id where t.space = %(own)s order by t.seq;
 
 -- name: messages
 select to_jsonb(m) || jsonb_build_object(
@@ -34,8 +34,9 @@ select to_jsonb(l)
 from learning l where l.status <> 'undone' order by l.id;
 
 -- name: evidence
-select to_jsonb(e) as row from evidence e
-where e.space = %(own)s
+-- With the conversation it was said in, so that it is known again when that was erased.
+select to_jsonb(e) || jsonb_build_object('session', (select t.session from turn t where t.space = e.space and t.id = e.turn)) as row from evidence e
+where e.space = %(own)s and e.withdrawn_at is null
   and (exists (select from learning l where l.space = e.learning_space and l.id = e.learning and l.status <> 'undone')
        or exists (select from proposal p where p.space = e.learning_space and p.id = e.proposal and p.status in ('pending', 'rejected')))
 order by e.id;
@@ -107,14 +108,14 @@ select pg_advisory_xact_lock(hashtextextended('import ' || %(space)s::text, 13))
 select id from turn where space = %(space)s and id = any (%(ids)s::uuid[]);
 
 -- name: save_turns
-insert into turn (space, id, machine, session, answer, messages, parent, scope, shown, recorded_at, abandoned_at)
-select %(space)s, r.id, r.machine, r.session, r.answer, r.messages, r.parent, r.scope, r.shown, r.recorded_at, r.abandoned_at
+insert into turn (space, id, machine, session, answer, messages, parent, scope, shown, recorded_at, abandoned_at, imported)
+select %(space)s, r.id, r.machine, r.session, r.answer, r.messages, r.parent, r.scope, r.shown, r.recorded_at, r.abandoned_at, %(batch)s
 from jsonb_array_elements(%(rows)s) with ordinality as given (row, place), jsonb_populate_record(null::turn, given.row) r
 order by place on conflict do nothing;
 
 -- name: save_watermarks
-insert into watermark (space, turn, batch)
-select %(space)s, (row ->> 'id')::uuid, (row ->> 'read')::uuid from jsonb_array_elements(%(rows)s) as row where row ->> 'read' is not null
+insert into watermark (space, turn, batch, read_at)
+select %(space)s, (row ->> 'id')::uuid, (row ->> 'read')::uuid, coalesce((row ->> 'read_at')::timestamptz, clock_timestamp()) from jsonb_array_elements(%(rows)s) as row where row ->> 'read' is not null
 on conflict do nothing;
 
 -- name: unread_turns

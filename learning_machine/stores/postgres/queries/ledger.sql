@@ -32,6 +32,7 @@ select id, status, content_key, trust, actor, text, value, true_from, holds_from
 -- One change: close what it replaces, insert it, keep its evidence, and note it. `clock_timestamp()`, because the lock
 -- may have been waited for and `now()` is the start of the transaction. What is not dated holds from when it was learned
 -- (`from_now`), or where nothing stood before, since whenever. A past row is closed history: it opens and closes nothing.
+-- A pin belongs to the place, so what takes it is pinned too.
 with fresh as (
     select nextval(pg_get_serial_sequence('learning', 'id')) as id
 ), closed as (
@@ -43,13 +44,13 @@ with fresh as (
     returning learning.id, known_to, to_jsonb(learning) as before
 ), saved as (
     insert into learning (space, id, store, kind, subject, target, slot, name, value, text, found_by, content_key, origin, trust, status, true_from,
-                          true_to, holds_from, holds_to, known_from, session, turn, anchor, abandoned_at, actor, agent, batch, supersedes)
+                          true_to, holds_from, holds_to, known_from, session, turn, anchor, abandoned_at, actor, agent, batch, supersedes, pinned)
     overriding system value
     select %(space)s, fresh.id, %(store)s, %(kind)s, %(subject)s, %(target)s, %(slot)s, %(name)s, %(value)s, %(text)s, %(found_by)s, %(content_key)s, %(origin)s,
            %(trust)s, %(status)s, %(since)s, %(holds_to)s::timestamptz,
            coalesce(%(holds_from)s, case when %(from_now)s then coalesce((select known_to from closed), clock_timestamp()) end), %(holds_to)s,
            coalesce((select known_to from closed), clock_timestamp()), %(session)s, %(turn)s, %(anchor)s,
-           %(abandoned_at)s, %(actor)s, %(agent)s, %(batch)s, %(supersedes)s
+           %(abandoned_at)s, %(actor)s, %(agent)s, %(batch)s, %(supersedes)s, coalesce((select (before ->> 'pinned')::boolean from closed), false)
     from fresh
     returning *
 ), noted as (

@@ -1,0 +1,123 @@
+"""What the records of an export look like, so that one that was damaged is listed and never half understood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+#: What ids may be: beyond, the database would have none left to give.
+_MOST = 2**62
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_id(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value
+    except ValueError:
+        return False
+
+
+def _fields(check: Callable[[Any], bool], *names: str) -> dict[str, Callable[[Any], bool]]:
+    return dict.fromkeys(names, check)
+
+
+Fields = Mapping[str, Callable[[Any], bool]]
+#: What a record cannot do without, and what else it may have, by kind.
+_NEEDS: dict[str, Fields] = {
+    "turn": {
+        **_fields(_is_id, "id"),
+        **_fields(_is_text, "machine", "session", "answer"),
+        **_fields(_are_texts, "messages"),
+        **_fields(_is_object, "scope"),
+        **_fields(_is_time, "recorded_at"),
+    },
+    "message": {
+        **_fields(_is_number, "id", "position"),
+        **_fields(_is_id, "turn"),
+        **_fields(_is_text, "session", "key", "role", "content"),
+        **_fields(_is_time, "said_at"),
+    },
+    "learning": {
+        **_fields(_is_number, "id", "space", "trust"),
+        **_fields(_is_text, "store", "kind", "slot", "text", "content_key", "origin", "status"),
+        **_fields(_is_time, "known_from"),
+    },
+    "proposal": {
+        **_fields(_is_number, "id", "space"),
+        **_fields(_is_text, "store", "kind", "content_key", "status"),
+        **_fields(_is_object, "change", "shown"),
+        **_fields(_is_time, "proposed_at"),
+    },
+    "evidence": {**_fields(_is_number, "learning_space"), **_fields(_is_text, "quote")},
+    "derived_from": _fields(_is_number, "space", "learning", "source_space", "source"),
+    "root": {**_fields(_is_number, "learning_space", "learning"), **_fields(_is_text, "session", "anchor")},
+}
+_MAY: dict[str, Fields] = {
+    "turn": {
+        **_fields(_is_id, "parent", "read"),
+        **_fields(_are_texts, "shown"),
+        **_fields(_is_time, "read_at", "abandoned_at"),
+    },
+    "message": _fields(_is_time, "expires_at"),
+    "learning": {
+        **_fields(_is_number, "supersedes", "superseded_by"),
+        **_fields(_is_text, "subject", "target", "name", "found_by", "session", "anchor", "actor", "agent"),
+        **_fields(_is_id, "turn", "batch"),
+        **_fields(_is_time, "known_to", "true_from", "true_to", "holds_from", "holds_to", "stale_at", "expires_at"),
+    },
+    "proposal": {
+        **_fields(_is_number, "learning_space", "speaker"),
+        **_fields(_is_text, "machine", "session", "subject"),
+        **_fields(_is_object, "scope", "verdict"),
+        **_fields(_is_time, "expires_at", "decided_at"),
+    },
+    "evidence": {
+        **_fields(_is_number, "learning", "proposal"),
+        **_fields(_is_id, "turn", "batch"),
+        **_fields(_is_text, "message", "session"),
+        **_fields(_is_time, "said_at", "withdrawn_at"),
+    },
+    "derived_from": _fields(_is_time, "fallen_at"),
+    "root": _fields(_is_time, "abandoned_at"),
+}
+
+
+def problem_of(record: Mapping[str, Any]) -> str | None:
+    """Why a record cannot be used, if so: what it lacks, or what in it is not what it should be."""
+    kind = record["record"]
+    if missing := [name for name in _NEEDS[kind] if record.get(name) is None]:
+        return f"the {kind} lacks {', '.join(missing)}"
+    checks = {**_NEEDS[kind], **_MAY[kind]}
+    wrong = [name for name, fits in checks.items() if record.get(name) is not None and not fits(record[name])]
+    return f"of the {kind}, {', '.join(wrong)} cannot be read" if wrong else None
+
+
+def are_spaces(value: Any) -> bool:
+    """Whether this is the header's list of spaces: numbers, each with a kind."""
+    return isinstance(value, dict) and all(
+        name.isdecimal() and int(name) < _MOST and isinstance(one, dict) for name, one in value.items()
+    )
