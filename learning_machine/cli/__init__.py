@@ -87,7 +87,7 @@ for command, summary in (
     (reembed, "Change the embedding model."),
     (doctor, "Check that everything works."),
     (worker, "Learn in the background."),
-    (serve, "Serve the HTTP API."),
+    (serve, "Serve the pages and the HTTP API."),
 ):
     app.command(command.__name__.rstrip("_"), short_help=summary)(command)
 app.add_typer(tokens.app, name="token", short_help="Say who may call the server.")

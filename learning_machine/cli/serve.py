@@ -25,10 +25,11 @@ def serve(
     db: Db = None,
     debug: Debug = False,
 ) -> None:
-    """Serve the HTTP API, until Ctrl-C.
+    """Serve the pages and the HTTP API, until Ctrl-C.
 
     With tokens, a caller is whose token they send. Without any, only callers on this computer are answered, and each
-    says by the header `learning-user` whose learnings they ask for. It needs the extra `server`.
+    says whose learnings they ask for: on the pages when signing in, over HTTP by the header `learning-user`. It needs the
+    extra `server`.
 
     \b
     Examples:

@@ -21,6 +21,9 @@ def show(
     history: Annotated[bool, typer.Option("--history", help="Also what was replaced, and when.")] = False,
     as_of: Annotated[str | None, typer.Option(metavar="DATE", help="What was true then, as it is known now.")] = None,
     known_at: Annotated[str | None, typer.Option(metavar="DATE", help="What was known then.")] = None,
+    message: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Instead: what an agent would read beside this message.")
+    ] = None,
     machine: Machine = None,
     db: Db = None,
     json: Json = False,
@@ -36,9 +39,15 @@ def show(
       learning-machine show --user alice
       learning-machine show --user alice --store user_profile --history
       learning-machine show --user alice --as-of 2026-03-01
+      learning-machine show --user alice --message "Where do I live?"
       learning-machine show --user alice --json | jq '.[].text'
     """
     user = user or login_name()
+    if message is not None:
+        _show_context(
+            machine, db, json, message=message, user_id=user, session_id=session, as_of=as_of, known_at=known_at
+        )
+        return
     with opened(machine, db) as found:
         if store is not None and store not in found.stores.types:
             raise ConfigurationError(
@@ -53,6 +62,17 @@ def show(
         _say_nothing_known(user, rows)
     else:
         learnings.print_known(console(), rows, with_history=history)
+
+
+def _show_context(machine: str | None, db: str | None, json: bool, **asked: Any) -> None:
+    with opened(machine, db) as found:
+        text = found.build_context(**{name: value for name, value in asked.items() if value is not None})
+    if json:
+        print_json({"text": text})
+    elif text:
+        console().print(safe_text(text, keep="\n"), markup=False, highlight=False, soft_wrap=True)
+    else:
+        print_note("An agent would read nothing: nothing that is known fits.")
 
 
 def _any(rows: list[dict[str, Any]], history: bool) -> bool:

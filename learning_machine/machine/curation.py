@@ -23,6 +23,7 @@ from learning_machine.state.times import moment
 from learning_machine.stores.curation.rows import Place
 from learning_machine.stores.postgres.database import Access
 from learning_machine.stores.spaces import access_of
+from learning_machine.telemetry import step
 
 T = TypeVar("T")
 
@@ -110,6 +111,7 @@ class Curator:
         except ValueError:
             raise CurationNotFound() from None
 
+    @step("curate")
     def _run(self, run: UUID, which: dict[str, Any]) -> Report:
         scope = {name: value for name, value in which.items() if name not in ("tasks", "stores", "on_space", "now")}
         wanted = self._wanted(None, (), which.get("now"), scope)

@@ -25,6 +25,7 @@ from learning_machine.stores.proposing import Proposing, digest, edited
 from learning_machine.stores.reviewers import Reviewers, accepts, may_decide
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.writing import Source, Writing
+from learning_machine.telemetry import step
 
 #: What a decision is answered with that was made on something else than what stands there now.
 LOOK_AGAIN = "look again"
@@ -179,6 +180,7 @@ class ProposalQueue:
     def _eyes_of(self, by: str | None, scope: Mapping[str, Any]) -> Scope | None:
         return Scope(**scope) if scope else self.eyes(Scope(user_id=by or None))
 
+    @step("decide")
     def decide(self, verdict: Verdict, *, by: str | None, scope: Scope | None = None) -> Receipt:
         """One decision by one identity. The first one counts; whoever comes later is told so.
 

@@ -161,3 +161,16 @@ def test_serve(url: str, tmp_path: Path) -> None:
         process.wait(30)
     assert "alice" not in (tmp_path / "log").read_text()
     assert "tea" not in (tmp_path / "log").read_text()
+
+
+def test_what_an_agent_would_read(run: Any) -> None:
+    """`show --message` prints the text that an agent reads beside a message, as over HTTP; with nothing known it says so."""
+    nothing = run("show", "--user", "alice", "--message", "Where do I live?")
+    assert (nothing.code, nothing.out) == (0, "") and "would read nothing" in nothing.err
+    assert run("add", "user_profile", "Lisbon", "--user", "alice", "--kind", "field", "--name", "location").code == 0
+    text = run("show", "--user", "alice", "--message", "Where do I live?").out
+    assert text.startswith("<learnings>\n") and "- location: Lisbon [k" in text
+    told = run("show", "--user", "alice", "--message", "Where do I live?", "--json").out
+    assert json.loads(told)["text"] == text.strip()
+    then = run("show", "--user", "alice", "--message", "x", "--known-at", "2020-01-01", "--json")
+    assert json.loads(then.out) == {"text": ""}

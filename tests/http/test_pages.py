@@ -185,6 +185,41 @@ def test_nobody_sees_anything_of_another(served: LearningMachine, browse: Callab
     assert served.get(handle, user_id="alice").holds
 
 
+def test_who_said_and_decided_what_in_a_group_is_told_to_nobody_else(
+    served: LearningMachine, browse: Callable[..., Browser]
+) -> None:
+    """What Alice said became the group's knowledge. Her words and her name are on no page of Bob's, in none of his tools'
+    answers, and in nothing that the machine tells in his name: history, explanations, recall, export."""
+    served.process(
+        [
+            {"role": "user", "content": "My canary says:\nrule: Check the fuse twice."},
+            {"role": "assistant", "content": "ok"},
+        ],
+        user_id="alice",
+        groups=GROUPS,
+        session_id="s",
+    )
+    (proposal,) = served.proposals.list()
+    (receipt,) = served.proposals.approve(proposal.handle, by="alice")
+    handle, bob, scope = str(receipt.handle), browse("bob", *GROUPS), {"user_id": "bob", "groups": GROUPS}
+    search = bob.read("/learned/search").form("/search", q="")
+    told = [bob.get(f"/learned/{path}").text for path in (*PAGES, f"learnings/{handle}", f"learnings/{handle}/edit")]
+    told.append(bob.send(search, q="fuse").text)
+    assert "Check the fuse twice." in told[-1] and "Check the fuse twice." in told[-3]
+    told += [str(served.explain(handle, **scope)), str(served.history(**scope)), str(served.history(handle, **scope))]
+    told += [str(served.explain_recall("fuse canary", **scope)), str(served.recall(message="fuse canary", **scope))]
+    told += [*served.export(**scope), str(served.standing(**scope)), served.build_context(message="fuse", **scope)]
+    for tool in served.get_tools(**scope):
+        asked = {name: "fuse canary" for name, spec in tool.args.items() if spec.get("type") == "string"}
+        told.append(str(tool.invoke(asked)))
+    for one in told:
+        for hidden in ("canary says", "rule: Check", "alice"):
+            assert hidden not in one, (hidden, one[:2_000])
+    mine = served.explain(handle, user_id="alice", groups=GROUPS)
+    assert mine["verdicts"][0]["decided_by"] == "alice"
+    assert mine["sources"]["quotes"] == ["rule: Check the fuse twice."]
+
+
 def test_stored_text_is_harmless_and_readable(served: LearningMachine, browse: Callable[..., Browser]) -> None:
     """Markup in a learning, a name or a conversation is text on every page; what is invisible in it is named."""
     teach(served, "alice", f"I: {HOSTILE}", f"rule: {HOSTILE}", f"Acme: {HOSTILE}")

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tracers.context import register_configure_hook
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from opentelemetry import trace
@@ -39,6 +40,24 @@ def test_each_step_is_a_span(told: Any, machine: Any, door: Callable[..., Any]) 
     mine = request.get_span_context().trace_id
     for name in ("recall", "build_context", "record"):
         assert mine in {span.context.trace_id for span in told.spans(name)}, name
+
+
+def test_deciding_and_curating_are_spans(told: Any, machine: Any) -> None:
+    """A verdict and a curation run are told too."""
+    learns = [[change("learned_knowledge", "Use spot instances.", name="Spot")]]
+    found = machine(
+        ScriptedModel(learns=learns),
+        learned_knowledge=LearnedKnowledgeConfig(mode=LearningMode.PROPOSE),
+        background="external",
+    )
+    found.process([HumanMessage("What saves money?"), AIMessage("Spot instances.")], user_id="alice", session_id="s")
+    told.exporter.clear()
+    assert found.proposals.approve("p1", by="alice")[0].status == "saved"
+    found.curator.run(user_id="alice")
+    (decided,), (curated,) = told.spans("decide"), told.spans("curate")
+    assert decided.status.is_ok or decided.status.is_unset
+    assert curated.name == "learning_machine.curate"
+    assert told.total("step.duration", step="decide", outcome="done") >= 1
 
 
 def test_metrics_count_what_happened(told: Any, machine: Any) -> None:

@@ -130,7 +130,7 @@ def worst(receipts: list[Receipt]) -> Receipt:
 def last_batch(visit: Visit, handle: str) -> str:
     """By what the last change of a learning is undone, with all that was changed together with it."""
     why = explained(visit, handle)
-    return str(why["changes"][-1]["batch"]) if why and why["changes"] else ""
+    return str(why["changes"][-1].get("batch", "")) if why and why["changes"] else ""
 
 
 # --- undo -------------------------------------------------------------------------------------------------------------
