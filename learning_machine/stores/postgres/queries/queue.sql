@@ -34,9 +34,10 @@ for update of j skip locked;
 select id from procrastinate_jobs where worker_id = %(worker)s and status = 'doing' for update skip locked;
 
 -- name: requeue
-update procrastinate_jobs
-   set status = 'todo', worker_id = null, scheduled_at = null, abort_requested = false, attempts = attempts + 1
- where id = %(id)s;
+-- As another job: a worker that was only slow ends the one it has, and with it went what waits under the same id.
+with held as (delete from procrastinate_jobs where id = %(id)s returning *)
+insert into procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args, attempts)
+select queue_name, task_name, priority, lock, queueing_lock, args, attempts + 1 from held;
 
 -- name: drop
 delete from procrastinate_jobs where id = %(id)s;
