@@ -71,7 +71,11 @@ def import_(
     options |= {"namespace": namespace} if namespace else {}
     source = sys.stdin if file == "-" else file
     with opened(machine, db) as found, _progress(file) as report:
-        imported = found.import_(source, user_id=user, groups=group or [], on_progress=report, **options)
+        try:
+            imported = found.import_(source, user_id=user, groups=group or [], on_progress=report, **options)
+        except KeyboardInterrupt:
+            print_note("Stopped. What arrived stays; run the same command again to bring in the rest.")
+            raise typer.Exit(130) from None
     _print(imported, json=json)
     if not imported.counts and imported.unread:
         raise typer.Exit(1)

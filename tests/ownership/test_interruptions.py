@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +89,24 @@ def test_many_items_show_progress_and_are_resumed(
 ) -> None:
     """Six hundred items, killed in the middle: the next run finishes them, once, and tells how far it is."""
     check_many(full, url, tmp_path, 600, [2_500])
+
+
+def test_an_import_that_is_interrupted_says_how_to_go_on(url: str, tmp_path: Path) -> None:
+    """Ctrl-C leaves what arrived, says so in one line, and the same command brings in the rest."""
+    path = many(tmp_path / "items.jsonl", 1_500)
+    command = [sys.executable, "-m", "learning_machine", "import", str(path), "--user", "alice", "--db", url]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ends = time.monotonic() + 60
+    while rows(url)[0] == 0 and time.monotonic() < ends:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    out, notes = running.communicate(timeout=60)
+    assert running.returncode == 130 and out == ""
+    assert notes.strip().splitlines()[-1].startswith("Stopped.") and "Traceback" not in notes
+    assert 0 < rows(url)[0] < 1_500
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "known" in done.stdout, done.stderr
+    assert rows(url)[0] == 1_500
 
 
 @pytest.mark.full
