@@ -16,7 +16,9 @@ from learning_machine.testing import ScriptedModel
 
 Machines = Callable[..., LearningMachine]
 Ask = Callable[..., list[dict[str, Any]]]
-OPEN = "select pid from pg_stat_activity where application_name like 'learning-machine%'"
+OPEN = (
+    "select pid from pg_stat_activity where application_name like 'learning-machine%' and datname = current_database()"
+)
 
 
 def worker_threads() -> list[threading.Thread]:

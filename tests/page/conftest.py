@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser import chromium
-from filling import make
+from plenty import make
 
 from learning_machine import LearningMachine
 from learning_machine.server import create_app

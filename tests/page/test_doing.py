@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import Person, Served
-from filling import HEBREW, HOSTILE, a_life, hostility, know, much, say
+from plenty import HEBREW, HOSTILE, a_life, hostility, know, much, say
 
 from learning_machine.server.callers import TokenAuthentication
 from learning_machine.server.tokens import Tokens, new_token

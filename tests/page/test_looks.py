@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from browser import AXE
 from conftest import LOOKS, Person, Served
-from filling import GROUPS, a_life, hostility
+from plenty import GROUPS, a_life, hostility
 
 pytestmark = pytest.mark.page
 

@@ -940,6 +940,8 @@ CREATE UNIQUE INDEX proposal_open ON learning_machine.proposal USING btree (spac
 
 CREATE INDEX proposal_thread ON learning_machine.proposal USING btree (speaker, session) WHERE (status = 'pending'::text);
 
+CREATE INDEX root_learning ON learning_machine.root USING btree (learning_space, learning);
+
 CREATE INDEX root_session ON learning_machine.root USING btree (space, session);
 
 CREATE INDEX spending_machine ON learning_machine.spending USING btree (machine, at);

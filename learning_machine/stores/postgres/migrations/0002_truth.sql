@@ -53,6 +53,7 @@ create table root (
     foreign key (learning_space, learning) references learning (space, id) on delete cascade
 );
 create index root_session on root (space, session);
+create index root_learning on root (learning_space, learning);
 
 -- A learning that a person should look at again: kept or retired in one action. It lies where the learning does.
 create table flag (
