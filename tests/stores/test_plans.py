@@ -63,7 +63,8 @@ insert into embedding (space, item, source, model, vector)
 insert into evidence (space, learning_space, learning, quote) select space, space, id, 'words' from learning;
 insert into strength (space, learning, since, half_life) select space, id, now(), 365 from learning;
 insert into change (space, learning, action, origin, batch) select space, id, 'save', 'user', batch from learning;
-insert into root (space, learning_space, learning, session, anchor) select space, space, id, session, anchor from learning where anchor is not null;
+insert into root (space, learning_space, learning, session, anchor)
+    select space, space, id, session, anchor from learning where anchor is not null;
 insert into tombstone (space, digest) select space, sha256(id::text::bytea) from turn;
 analyze;
 """
