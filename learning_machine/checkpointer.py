@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from learning_machine.state.messages import message_key
-from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.queries import query
 
 T = TypeVar("T")
@@ -44,7 +44,6 @@ class BothDoorsSaver(PostgresSaver):
     def __init__(self, open_database: Callable[[], Database]) -> None:
         self._open_database = open_database
         self._pool: ConnectionPool[Any] | None = None
-        self._database: Database | None = None
         #: Checkpoints that were refused because their thread was erased while they were made, and what follows on them.
         self._refused: OrderedDict[str, None] = OrderedDict()
         #: What steps wrote for checkpoints of such threads that are not decided on yet.
@@ -52,20 +51,27 @@ class BothDoorsSaver(PostgresSaver):
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="learning-machine-checkpoints")
         super().__init__(_NotYet())  # type: ignore[arg-type]
 
-    def _cursor(self, *, pipeline: bool = False) -> Any:
-        self._connect()
-        return super()._cursor(pipeline=pipeline)
+    @contextmanager
+    def _cursor(self, *, pipeline: bool = False) -> Iterator[Any]:
+        # On a connection of its own: over a pool the library's would let one at a time have any of them.
+        with self._connect().connection() as connection, self._over(connection)._cursor(pipeline=pipeline) as cursor:
+            yield cursor
 
-    def _connect(self) -> None:
-        if self._pool is not None:
-            return
-        with self.lock:
-            if self._pool is None:
-                database = self._open_database()
-                pool = open_pool(database)
-                prepare(pool, database.names.schema)
-                self._database, self._pool = database, pool
-                self.conn = pool
+    def _over(self, connection: Connection[Any]) -> PostgresSaver:
+        return PostgresSaver(connection, serde=self.serde)
+
+    def _connect(self) -> ConnectionPool[Any]:
+        pool = self._pool
+        if pool is None:
+            with self.lock:
+                pool = self._pool = self._pool or self._open()
+        return pool
+
+    def _open(self) -> ConnectionPool[Any]:
+        database = self._open_database()
+        pool = open_pool(database)
+        prepare(pool, database.names.schema)
+        return pool
 
     def rest(self) -> None:
         """Give the connections back, until it is used again."""
@@ -122,12 +128,11 @@ class BothDoorsSaver(PostgresSaver):
     @contextmanager
     def _held(self, thread: str) -> Iterator[tuple[PostgresSaver, datetime | None]]:
         """A saver in a transaction that no erasure of this thread comes in between of, and when the thread was erased last."""
-        self._connect()
-        assert self._pool is not None and self._database is not None
-        with self.lock, self._pool.connection() as connection, connection.transaction():
-            connection.execute(query("erase.share_thread"), {"thread": thread})
-            rows = self._database.read(Access(), [("erase.thread_erased", {"thread": thread})])[0]
-            yield PostgresSaver(connection, serde=self.serde), rows[0]["at"] if rows else None
+        with self._connect().connection() as connection, connection.transaction():
+            row = connection.execute(query("erase.hold_thread"), {"thread": thread}).fetchone()
+            # Of an erased thread it is remembered what was refused: one at a time.
+            with nullcontext() if row["at"] is None else self.lock:
+                yield self._over(connection), row["at"]
 
     def _is_late(self, saver: PostgresSaver, thread: str, space: str, ground: str, erased_at: datetime) -> bool:
         """Whether this stands on a checkpoint from before its thread was erased, which went with it."""

@@ -136,6 +136,15 @@ begin
 end
 $$;
 
+CREATE FUNCTION learning_machine.hold_thread(thread text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'learning_machine', 'pg_temp'
+    AS $$
+        begin
+            perform pg_advisory_xact_lock_shared(hashtext('learning machine checkpoints'), hashtext(thread) & 63);
+            return (select max(erased_at) from tombstone where digest = erased_digest('', 'checkpoints', thread));
+        end $$;
+
 CREATE FUNCTION learning_machine.keep_learning() RETURNS trigger
     LANGUAGE plpgsql
     AS $$

@@ -35,6 +35,20 @@ create function said_before_erasure(speaker text, thread text, key text, began t
                      and t.erased_at > began)
 $$;
 
+-- Hold off erasures of a thread until the transaction ends, and say when it was erased last, if it was: whoever saves its
+-- checkpoints asks this each time. What was written by the one waited for is seen, because each statement looks anew.
+do $do$
+begin
+    execute format($create$
+        create function hold_thread(thread text) returns timestamptz language plpgsql security definer
+        set search_path = %I, pg_temp as $$
+        begin
+            perform pg_advisory_xact_lock_shared(hashtext('learning machine checkpoints'), hashtext(thread) & 63);
+            return (select max(erased_at) from tombstone where digest = erased_digest('', 'checkpoints', thread));
+        end $$ $create$, current_schema());
+end
+$do$;
+
 -- What was removed, by whom it was asked, and what was out of reach. It names nobody. `digest` covers the receipt.
 create table erasure (
     id        uuid primary key,

@@ -352,8 +352,9 @@ select id, done_at, receipt from erasure order by done_at;
 select pg_advisory_xact_lock(hashtext('learning machine checkpoints'), bucket)
 from (select distinct hashtext(thread) & 63 as bucket from unnest(%(sessions)s::text[]) as thread order by 1) as buckets;
 
--- name: share_thread
-select pg_advisory_xact_lock_shared(hashtext('learning machine checkpoints'), hashtext(%(thread)s) & 63);
+-- name: hold_thread
+-- Hold off erasures of a thread until this transaction ends; when it was erased last, if it was.
+select hold_thread(%(thread)s) as at;
 
 -- name: is_saved
 select 1 from checkpoints where thread_id = %(thread)s and checkpoint_ns = %(space)s and checkpoint_id = %(checkpoint)s;
@@ -367,10 +368,6 @@ with inside as (
 ), writes as (delete from checkpoint_writes w using inside i where w.thread_id = %(thread)s and w.checkpoint_ns = i.checkpoint_ns
 )
 delete from checkpoints c using inside i where c.thread_id = %(thread)s and c.checkpoint_ns = i.checkpoint_ns;
-
--- name: thread_erased
--- When a thread was erased, if it was.
-select max(erased_at) as at from tombstone where digest = erased_digest('', 'checkpoints', %(thread)s);
 
 -- name: threads_that_stay
 -- Of these threads, those in which somebody else has spoken too, or this person in what stays.
