@@ -197,6 +197,7 @@ class Worker:
         parts, space = self.machines[job["machine"]].parts, job["space"]
         row = parts.turns.next(space, session_of(parts, space, job["turn"])) if job["turn"] else None
         if row is None:
+            parts.turns.settle(space)
             return
         turn, attempt = row["id"], row["failures"] + 1
         parked = attempt >= MAX_ATTEMPTS

@@ -62,6 +62,10 @@ class StaticEmbeddings(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         return self.embed_documents([text])[0]
 
+    async def aembed_query(self, text: str) -> list[float]:
+        # Quicker than going to a thread for it, once the table has been read from the disk.
+        return self.embed_query(text) if _table.cache_info().currsize else await super().aembed_query(text)
+
 
 def _batches(texts: list[str]) -> Iterator[list[str]]:
     return (texts[at : at + _BATCH] for at in range(0, len(texts), _BATCH))

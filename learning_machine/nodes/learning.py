@@ -51,7 +51,7 @@ def write(parts: Parts, batch: LearnBatch) -> dict[str, Any]:
     except Erased:
         return NOTHING
     attempt(parts, "indexing", lambda: parts.turns.index(batch.space, said, vectors))
-    attempt(parts, "tidying up", lambda: parts.turns.settle(batch.space, [turn.id for turn in batch.turns]))
+    attempt(parts, "tidying up", lambda: parts.turns.settle(batch.space))
     more = parts.turns.waiting(batch.space, batch.scope.session_id or "")
     return {"turns": len(batch.turns), "changes": [as_json(receipt) for receipt in receipts], "more": more}
 

@@ -86,6 +86,17 @@ def thread_lock(machine: str, space: int, session: str) -> str:
     return blake2s("\0".join((machine, str(space), session)).encode(), digest_size=12).hexdigest()
 
 
+def _asked_for(turn: TurnRecord) -> Row:
+    """Where a turn says it stands."""
+    lists = {"here": list(turn.here), "asked": turn.asked}
+    return {**lists, "answer": turn.answer, "started": turn.started, "rooted": turn.rooted}
+
+
+def _said(scope: Scope, turn: TurnRecord) -> Row:
+    """What was said in it, and by whom, to be told from what is recorded already or was erased."""
+    return {"keys": [one.key for one in turn.said], "speaker": tombstone_owner(scope), "started": turn.started}
+
+
 class Turns:
     """The turns of one machine."""
 
@@ -132,101 +143,68 @@ class Turns:
         self, transaction: Transaction, space: int, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None
     ) -> UUID:
         lock = thread_lock(self.machine, space, turn.session)
-        transaction.run("turns.lock", {"key": lock})
         place = {"space": space, "machine": self.machine, "session": turn.session}
-        parent = self._find_place(transaction, place, turn)
-        known = {
-            row["key"]
-            for row in transaction.all(
-                "turns.recorded",
-                {
-                    **place,
-                    "keys": [one.key for one in turn.said],
-                    "speaker": tombstone_owner(scope),
-                    "started": turn.started,
-                },
-            )
-        }
-        fresh = [one for one in turn.said if one.key not in known]
         id = turn_id(self.machine, turn.session, turn.answer)
+        said = ("turns.recorded", {**place, **_said(scope, turn)})
+        _, found, known, taken = transaction.together(
+            [
+                ("turns.lock", {"key": lock}),
+                ("turns.position", {**place, **_asked_for(turn)}),
+                said,
+                ("turns.scope", {"space": space, "turn": id}),
+            ]
+        )
+        parent, rest = found[0]["newest"], [("turns.unmark_learnings", {**place, "line": list(turn.keys)})]
+        if found[0]["forks"]:
+            parent, rest = self._leave_behind(transaction, place, turn, found[0]["head"]), []
+            known = transaction.all(*said)
+        fresh = [one for one in turn.said if one.key not in {row["key"] for row in known}]
+        if fresh and taken:
+            # The same words in the same place answer something else: without ids only the question tells them apart.
+            id = turn_id(self.machine, turn.session, f"{turn.answer}\0{fresh[0].key}")
         if fresh:
-            if transaction.one("turns.scope", {"space": space, "turn": id}) is not None:
-                # The same words in the same place answer something else: without ids only the question tells them apart.
-                id = turn_id(self.machine, turn.session, f"{turn.answer}\0{fresh[0].key}")
-            self._insert(transaction, place, id, parent, scope, turn, fresh)
-            if enqueue is not None:
-                enqueue(transaction, space, id, lock)
+            rest += self._inserts(place, id, None if parent == id else parent, scope, turn, fresh)
+        transaction.together(rest)
+        if fresh and enqueue is not None:
+            enqueue(transaction, space, id, lock)
         return id
 
-    def _find_place(self, transaction: Transaction, place: Row, turn: TurnRecord) -> UUID | None:
-        """The turn this one follows. Where it leaves others behind, they are marked, and what came from them."""
-        found = (
-            transaction.one(
-                "turns.position",
-                {
-                    **place,
-                    "here": list(turn.here),
-                    "answer": turn.answer,
-                    "asked": turn.asked,
-                    "started": turn.started,
-                    "rooted": turn.rooted,
-                },
-            )
-            or {}
-        )
-        here = [*turn.here, *turn.keys]
-        if not found.get("forks"):
-            transaction.run("turns.unmark_learnings", {**place, "line": list(turn.keys)})
-            return found.get("newest")
-        row = transaction.one("turns.leave_behind", {**place, "head": found["head"]})
-        line = [*(row or {}).get("line", ()), *here]
+    def _leave_behind(self, transaction: Transaction, place: Row, turn: TurnRecord, head: UUID | None) -> UUID | None:
+        """Mark the turns that this one, which follows `head`, leaves behind, and what came from them."""
+        row = transaction.one("turns.leave_behind", {**place, "head": head})
+        line = [*(row or {}).get("line", ()), *turn.here, *turn.keys]
         transaction.run("turns.mark_learnings", {**place, "line": line})
         # What it taught others is theirs by now: somebody looks at it again.
         transaction.all("truth.flag_roots", {**place, "line": line})
-        parent: UUID | None = found["head"]
-        return parent
+        return head
 
-    def _insert(
-        self,
-        transaction: Transaction,
-        place: Row,
-        id: UUID,
-        parent: UUID | None,
-        scope: Scope,
-        turn: TurnRecord,
-        fresh: Sequence[Said],
-    ) -> None:
+    def _inserts(
+        self, place: Row, id: UUID, parent: UUID | None, scope: Scope, turn: TurnRecord, fresh: Sequence[Said]
+    ) -> list[tuple[str, Row]]:
+        """The turn's own row, and one for each message."""
         messages = list(dict.fromkeys([*(one.key for one in fresh), *turn.keys, turn.answer]))
-        transaction.run(
-            "turns.insert",
-            {
-                **place,
-                "id": id,
-                "answer": turn.answer,
-                "messages": messages,
-                "parent": None if parent == id else parent,
-                "scope": Jsonb(clean_value(scope.as_json())),
-                "shown": Jsonb(list(turn.shown)),
-            },
-        )
-        days = self.keep if isinstance(self.keep, int) else None
-        transaction.many(
-            "turns.insert_message",
-            [
-                {
-                    "space": place["space"],
-                    "turn": id,
-                    "session": turn.session,
-                    "key": one.key,
-                    "position": position,
-                    "role": one.role,
-                    "content": clean_text(self.redact(one.content)),
-                    "said_at": one.at,
-                    "keep_days": days,
-                }
-                for position, one in enumerate(fresh)
-            ],
-        )
+        row = {
+            **place,
+            "id": id,
+            "answer": turn.answer,
+            "messages": messages,
+            "parent": parent,
+            "scope": Jsonb(clean_value(scope.as_json())),
+            "shown": Jsonb(list(turn.shown)),
+        }
+        where = {"space": place["space"], "turn": id, "session": turn.session}
+        spoken = [("turns.insert_message", {**where, **self._words(at, one)}) for at, one in enumerate(fresh)]
+        return [("turns.insert", row), *spoken]
+
+    def _words(self, position: int, one: Said) -> Row:
+        return {
+            "key": one.key,
+            "position": position,
+            "role": one.role,
+            "content": clean_text(self.redact(one.content)),
+            "said_at": one.at,
+            "keep_days": self.keep if isinstance(self.keep, int) else None,
+        }
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -306,12 +284,15 @@ class Turns:
 
     # --- upkeep -------------------------------------------------------------------------------------------------------
 
-    def settle(self, space: int, turns: Sequence[UUID]) -> None:
-        """After a batch was learned: its failures are history, and its words go if they were only kept for this."""
+    def settle(self, space: int) -> None:
+        """What was read has been: its failures are history, and its words go if they were only kept for this.
+
+        Also of batches whose worker went right after it had written them.
+        """
         with self.database.transaction(Access(spaces=(space,), timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
-            transaction.run("turns.clear_errors", {"space": space, "turns": list(turns)})
+            transaction.run("turns.clear_errors", {"space": space})
             if self.keep == "until_learned":
-                transaction.run("turns.drop_read", {"space": space, "turns": list(turns)})
+                transaction.run("turns.drop_read", {"space": space})
             transaction.run("turns.drop_expired")
 
     def drop_expired(self) -> None:

@@ -121,5 +121,5 @@ def test_a_transaction_is_a_few(line: tuple[str, Callable[[], int]]) -> None:
     turns()
     with database.transaction(access) as transaction:
         transaction.one("recall.one", {"id": 1})
-    assert turns() == 5  # begin, who asks, the spaces, the question, commit
+    assert turns() == 4  # begin, who asks and what they may see, the question, commit
     database.close()

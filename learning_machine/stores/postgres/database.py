@@ -108,21 +108,21 @@ class Transaction:
     def run(self, name: str, params: Params | None = None) -> int:
         return self.connection.execute(query(name), params or {}).rowcount
 
-    def many(self, name: str, rows: Sequence[Params]) -> None:
-        if rows:
-            with self.connection.cursor() as cursor:
-                cursor.executemany(query(name), rows)
+    def together(self, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
+        """The rows of several statements that do not wait for each other's, in order and in one network round trip."""
+        with self.connection.pipeline():
+            cursors = [self.connection.execute(query(name), params) for name, params in queries]
+        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
     def space(self, space: Space) -> int:
         """The id of a space, made if need be, and visible from here on."""
-        self.run("access.ensure_space", space.params())
-        row = self.one("access.space_id", space.params())
-        if row is None:
+        where = space.params()
+        _, ids, _ = self.together([("access.ensure_space", where), ("access.space_id", where), ("access.spaces", {})])
+        if not ids:
             raise ConfigurationError(
                 f"this scope may not write to the {space.kind} space. Name it in the scope or config."
             )
-        self.one("access.spaces")
-        return int(row["id"])
+        return int(ids[0]["id"])
 
 
 class Database:
@@ -265,11 +265,11 @@ class Database:
             opened.enter_context(connection.transaction())
             if first is not None:
                 connection.execute(query(first))
-            connection.execute(query("access.enter"), self._enter(access))
-            if access.spaces is None:
-                connection.execute(query("access.spaces"))
+            transaction = Transaction(connection)
+            visible = [("access.spaces", dict[str, Any]())] if access.spaces is None else []
+            transaction.together([("access.enter", self._enter(access)), *visible])
             stack.push(opened.pop_all())
-            return Transaction(connection)
+            return transaction
 
     def read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
         """The rows of several named queries, in one network round trip."""

@@ -38,7 +38,7 @@ machine = LearningMachine(
     entity_memory=True,
 )
 machine.database  # noqa: B018 - connects, before anything counts
-for name in ("run", "all", "one"):
+for name in ("run", "all", "one", "together"):
     dying(name)
 if what == "import":
     machine.import_(argument, user_id="alice", groups=["eng"])

@@ -139,7 +139,7 @@ where t.id = %(turn)s;
 -- name: drop_read
 -- With keep_messages="until_learned": what extraction has read is not kept.
 with gone as (
-    delete from message m where m.space = %(space)s and m.turn = any (%(turns)s::uuid[])
+    delete from message m where m.space = %(space)s
       and exists (select from watermark w where w.space = m.space and w.turn = m.turn)
     returning m.space, m.id
 ), words as (
@@ -180,4 +180,5 @@ select t.space, t.session, t.id as turn from turn t
 where (t.space, t.id) in (select space, turn from gone) order by t.seq;
 
 -- name: clear_errors
-delete from job_error where space = %(space)s and turn = any (%(turns)s::uuid[]);
+-- Why turns could not be read, that have been read since.
+delete from job_error e where e.space = %(space)s and exists (select from watermark w where w.space = e.space and w.turn = e.turn);
