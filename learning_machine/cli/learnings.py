@@ -122,7 +122,7 @@ def _table(rows: Iterable[Row], fates: Mapping[str, str | None]) -> Table:
     for row in rows:
         why = fates[row["handle"]]
         style = "" if why is None else "dim strike"
-        since = why or f"since {local_time(row['known_from'])}"
+        since = why or _since(row)
         table.add_row(
             _cell(row["handle"], "dim"), _cell(what(row), style), _cell(evidence(row), "dim"), _cell(since, "dim")
         )
@@ -133,3 +133,11 @@ def _cell(text: str, style: str) -> Text:
     from rich.text import Text
 
     return Text(text, style=style)
+
+
+def _since(row: Row) -> str:
+    """Since when something holds, where that is another day than the one on which it was learned; and that."""
+    began, learned = row.get("true_from"), row["known_from"]
+    if began is None or began.date() == learned.date():
+        return f"since {local_time(learned)}"
+    return f"since {began:%Y-%m-%d}, learned {local_time(learned)}"

@@ -46,6 +46,12 @@ def test_history(run: Any, told: str) -> None:
     assert "-03-01 to …" in lines[1] and lines[0].split("  ")[1].endswith("-03-01")
 
 
+def test_show_says_since_when_it_holds(run: Any, told: str) -> None:
+    """What was said to have begun on another day is shown with that day, and with the one on which it was learned."""
+    [line] = [one for one in run("show", *PROFILE).out.splitlines() if "Lisbon" in one]
+    assert "-03-01, learned 20" in line
+
+
 def test_undo(run: Any, told: str) -> None:
     """It takes the move back, says so, and says when there is nothing more to undo."""
     ran = run("undo", told, *ALICE, "--by", "carol")
