@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from learning_machine import LearningMachine
@@ -98,9 +99,12 @@ def test_an_import_that_is_interrupted_says_how_to_go_on(url: str, tmp_path: Pat
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     ends = time.monotonic() + 60
     while rows(url)[0] == 0 and time.monotonic() < ends:
-        time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    out, notes = running.communicate(timeout=60)
+        time.sleep(0.005)
+    with psycopg.connect(url) as held:
+        # Otherwise it might be through before it hears of it.
+        held.execute("lock table learning_machine.learning in share row exclusive mode")
+        running.send_signal(signal.SIGINT)
+        out, notes = running.communicate(timeout=60)
     assert running.returncode == 130 and out == ""
     assert notes.strip().splitlines()[-1].startswith("Stopped.") and "Traceback" not in notes
     assert 0 < rows(url)[0] < 1_500
