@@ -147,9 +147,6 @@ select plan, report, ran_at, made_at from curation where space = %(space)s and i
 update curation set report = %(report)s, ran_at = clock_timestamp(), plan = %(plan)s
 where space = %(space)s and id = %(id)s and ran_at is null;
 
--- name: plans
-select space, id, plan, report, made_at, ran_at from curation where id = %(id)s order by space;
-
 -- name: places_of
 -- The spaces a run was planned for: the administrator asks.
 select s.id, s.kind, s.owner, s.session, s.grp from curation c join space s on s.id = c.space where c.id = %(id)s order by s.id;
