@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -14,12 +14,13 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.postgres import PostgresSaver
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
@@ -31,6 +32,8 @@ T = TypeVar("T")
 
 #: What a step wrote: config, values, task and its path.
 Writes = tuple[RunnableConfig, Sequence[tuple[str, Any]], str, str]
+#: What `hold_unerased_thread` raises.
+ERASED_ONCE = "LM001"
 #: Refused checkpoints that are remembered: the runs that made them end soon.
 MOST_REFUSED = 10_000
 
@@ -46,6 +49,8 @@ class BothDoorsSaver(PostgresSaver):
         self._pool: ConnectionPool[Any] | None = None
         #: Checkpoints that were refused because their thread was erased while they were made, and what follows on them.
         self._refused: OrderedDict[str, None] = OrderedDict()
+        #: Threads known to have been erased once, whose checkpoints are looked at one by one.
+        self._erased: OrderedDict[str, None] = OrderedDict()
         #: What steps wrote for checkpoints of such threads that are not decided on yet.
         self._waiting: OrderedDict[str, list[Writes]] = OrderedDict()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="learning-machine-checkpoints")
@@ -96,6 +101,10 @@ class BothDoorsSaver(PostgresSaver):
     ) -> RunnableConfig:
         """Save a checkpoint, unless its thread was erased while the run that makes it was under way."""
         place, id = config["configurable"], checkpoint["id"]
+        if id not in self._waiting and self._at_once(
+            place["thread_id"], lambda saver: saver.put(config, checkpoint, metadata, new_versions)
+        ):
+            return _next(place, id)
         with self._held(place["thread_id"]) as (saver, erased_at):
             # A graph inside another begins anew, and stands on the checkpoint of the one around it.
             grounds = {
@@ -106,24 +115,43 @@ class BothDoorsSaver(PostgresSaver):
                 self._is_late(saver, place["thread_id"], *ground, erased_at) for ground in grounds.items()
             ):
                 self._refuse(saver, place["thread_id"], id)
-                names = {name: place.get(name, "") for name in ("thread_id", "checkpoint_ns")}
-                return {"configurable": {**names, "checkpoint_id": id}}
-            saved = saver.put(config, checkpoint, metadata, new_versions)
+                return _next(place, id)
+            saver.put(config, checkpoint, metadata, new_versions)
             for waiting in self._waiting.pop(id, ()):
                 saver.put_writes(*waiting)
-            return saved
+            return _next(place, id)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Save what a step wrote; of a thread that was erased once, when the checkpoint is saved that it belongs to."""
         place, id = config["configurable"], config["configurable"]["checkpoint_id"]
+        if self._at_once(place["thread_id"], lambda saver: saver.put_writes(config, writes, task_id, task_path)):
+            return
         with self._held(place["thread_id"]) as (saver, erased_at):
             if erased_at is None or _is_saved(saver, place["thread_id"], place.get("checkpoint_ns", ""), id):
                 saver.put_writes(config, writes, task_id, task_path)
             elif id not in self._refused and made_at(id) >= erased_at:
                 self._waiting.setdefault(id, []).append((config, writes, task_id, task_path))
                 _forget_oldest(self._waiting)
+
+    def _at_once(self, thread: str, save: Callable[[PostgresSaver], Any]) -> bool:
+        """Save in one network round trip and one transaction, unless the thread was erased once: whether it was saved."""
+        if thread in self._erased:
+            return False
+        try:
+            with self._connect().connection() as connection, connection.pipeline():
+                # Without a `begin`, what is sent until the pipeline's end is one transaction.
+                cursor = connection.cursor(binary=True)
+                cursor.execute(query("erase.hold_unerased_thread"), {"thread": thread})
+                save(_Pipelined(connection, cursor, self.serde))
+        except psycopg.Error as error:
+            if error.sqlstate != ERASED_ONCE:
+                raise
+            self._erased[thread] = None
+            _forget_oldest(self._erased)
+            return False
+        return True
 
     @contextmanager
     def _held(self, thread: str) -> Iterator[tuple[PostgresSaver, datetime | None]]:
@@ -184,6 +212,35 @@ class BothDoorsSaver(PostgresSaver):
 
     async def adelete_thread(self, thread_id: str) -> None:
         await self._in_thread(self.delete_thread, thread_id)
+
+
+class _Pipelined(PostgresSaver):
+    """The library's saver, whose statements go into a pipeline that is open already and ends it nowhere."""
+
+    def __init__(self, connection: Connection[Any], cursor: Cursor[Any], serde: Any) -> None:
+        super().__init__(connection, serde=serde)
+        self._open = _Sending(cursor)
+
+    @contextmanager
+    def _cursor(self, *, pipeline: bool = False) -> Iterator[Any]:
+        yield self._open
+
+
+class _Sending:
+    """A cursor that waits for no answer. psycopg's own `executemany` would end the pipeline's transaction."""
+
+    def __init__(self, cursor: Cursor[Any]) -> None:
+        self.execute = cursor.execute
+
+    def executemany(self, statement: Any, many: Iterable[Any]) -> None:
+        for parameters in many:
+            self.execute(statement, parameters)
+
+
+def _next(place: Mapping[str, Any], id: str) -> RunnableConfig:
+    """The config that a saved checkpoint is known by."""
+    names = {name: place.get(name, "") for name in ("thread_id", "checkpoint_ns")}
+    return {"configurable": {**names, "checkpoint_id": id}}
 
 
 def _is_saved(saver: PostgresSaver, thread: str, space: str, checkpoint: str) -> bool:

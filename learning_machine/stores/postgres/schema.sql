@@ -145,6 +145,15 @@ CREATE FUNCTION learning_machine.hold_thread(thread text) RETURNS timestamp with
             return (select max(erased_at) from tombstone where digest = erased_digest('', 'checkpoints', thread));
         end $$;
 
+CREATE FUNCTION learning_machine.hold_unerased_thread(thread text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if hold_thread(thread) is not null then
+        raise exception 'the thread was erased once' using errcode = 'LM001';
+    end if;
+end $$;
+
 CREATE FUNCTION learning_machine.keep_learning() RETURNS trigger
     LANGUAGE plpgsql
     AS $$

@@ -48,6 +48,13 @@ begin
         end $$ $create$, current_schema());
 end
 $do$;
+-- The same where the thread is to be one that never was erased. An error breaks off what follows on it in a pipeline.
+create function hold_unerased_thread(thread text) returns void language plpgsql as $$
+begin
+    if hold_thread(thread) is not null then
+        raise exception 'the thread was erased once' using errcode = 'LM001';
+    end if;
+end $$;
 
 -- What was removed, by whom it was asked, and what was out of reach. It names nobody. `digest` covers the receipt.
 create table erasure (

@@ -356,6 +356,10 @@ from (select distinct hashtext(thread) & 63 as bucket from unnest(%(sessions)s::
 -- Hold off erasures of a thread until this transaction ends; when it was erased last, if it was.
 select hold_thread(%(thread)s) as at;
 
+-- name: hold_unerased_thread
+-- The same, and an error if it was erased once.
+select hold_unerased_thread(%(thread)s);
+
 -- name: is_saved
 select 1 from checkpoints where thread_id = %(thread)s and checkpoint_ns = %(space)s and checkpoint_id = %(checkpoint)s;
 
