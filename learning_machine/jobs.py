@@ -18,10 +18,8 @@ import psycopg
 from learning_machine.errors import BudgetExceeded, ConfigurationError, DatabaseUnavailable
 from learning_machine.nodes.learning import failed_turn
 from learning_machine.nodes.parts import Parts, trace
-from learning_machine.state.limits import BatchWindow
 from learning_machine.stores.postgres import queue
 from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Transaction
-from learning_machine.stores.turns import thread_lock
 from learning_machine.telemetry import count, fields
 
 T = TypeVar("T")
@@ -57,30 +55,6 @@ class Learner(Protocol):
     def learn(self, space: int, turn: UUID, attempt: int = 1) -> dict[str, Any]:
         """Read the next batch of the thread this turn lies in."""
         ...
-
-
-class Jobs:
-    """The queue of one machine, from the side that fills it."""
-
-    def __init__(self, name: str, window: BatchWindow = BatchWindow()) -> None:  # noqa: B008 - it is frozen
-        self.name, self.window = name, window
-        self._app = queue.enqueuer()
-
-    def enqueue_turn(self, transaction: Transaction, space: int, turn: UUID, lock: str) -> bool:
-        """Queue a turn that was just recorded, to be read when the window is full or its time is over."""
-        delay = self.window.delay
-        if delay and self._is_full(transaction, space, turn):
-            transaction.run("queue.hasten", {"lock": lock})
-            delay = 0.0
-        return queue.enqueue(self._app, transaction, self.name, space, str(turn), lock, delay=delay, postpone=False)
-
-    def _is_full(self, transaction: Transaction, space: int, turn: UUID) -> bool:
-        size = transaction.one("turns.unread_size", {"space": space, "turn": turn}) or {"turns": 0, "tokens": 0}
-        return self.window.is_full(size["turns"], int(size["tokens"]))
-
-    def enqueue(self, transaction: Transaction, space: int, turn: UUID, lock: str, *, delay: float = 0.0) -> bool:
-        """Queue the reading of a thread in this transaction, unless a job that will see it is waiting already."""
-        return queue.enqueue(self._app, transaction, self.name, space, str(turn), lock, delay=delay)
 
 
 class Worker:
@@ -291,9 +265,9 @@ def schedules(machines: Mapping[str, Any]) -> dict[str, str]:
 
 def again(parts: Parts, space: int, turn: UUID, *, delay: float = 0.0) -> None:
     """Queue the thread once more."""
-    lock = thread_lock(parts.name, space, session_of(parts, space, turn))
+    session = session_of(parts, space, turn)
     with parts.database.transaction(Access(spaces=(space,))) as transaction:
-        Jobs(parts.name).enqueue(transaction, space, turn, lock, delay=delay)
+        queue.enqueue(transaction, parts.name, space, turn, session, delay=delay)
 
 
 def failing(parts: Parts) -> list[dict[str, Any]]:
@@ -308,7 +282,7 @@ def retry_parked(parts: Parts) -> int:
         turns = transaction.all("turns.unpark", {"machine": parts.name})
         threads = {(row["space"], row["session"]): row["turn"] for row in reversed(turns)}
         for (space, session), turn in threads.items():
-            Jobs(parts.name).enqueue(transaction, space, turn, thread_lock(parts.name, space, session))
+            queue.enqueue(transaction, parts.name, space, turn, session)
     return len(turns)
 
 

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 
 from learning_machine.embeddings import embedding_name, resolve_embeddings
 from learning_machine.errors import ConfigurationError
-from learning_machine.jobs import Jobs, Worker
+from learning_machine.jobs import Worker
 from learning_machine.models import resolve_model
 from learning_machine.nodes.embedding import Embedder
 from learning_machine.nodes.parts import Parts, Usage
@@ -92,7 +92,7 @@ class Assembled(ABC):
         self._embedded: Any = None
         self._ready = False
         self._lock = threading.RLock()
-        self._jobs = Jobs(name, window or BatchWindow())
+        self._window = window or BatchWindow()
         self._limits = HourlyLimits(max_calls, max_tokens)
         self._worker: Worker | None = None
         self._savers: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -183,7 +183,7 @@ class Assembled(ABC):
             turns=Turns(database, self.name, keep=self._keep, redact=self._redact),
             model=lambda: self.model,
             ready=self._make_ready,
-            enqueue=self._jobs.enqueue_turn,
+            window=self._window,
             spending=Spending(database, self.name, self._limits),
             inline=self.background == "inline",
             wake=self._wake,

@@ -15,7 +15,6 @@ from langchain_core.messages import BaseMessage
 
 from learning_machine.checkpointer import without
 from learning_machine.errors import InvalidInput, MissingScope
-from learning_machine.jobs import Jobs
 from learning_machine.machine.imports import Import, Imported, Progress
 from learning_machine.machine.learning import Learning
 from learning_machine.state.messages import as_messages, spoken
@@ -27,9 +26,9 @@ from learning_machine.stores.importing import own
 from learning_machine.stores.importing.found import Found, Problem
 from learning_machine.stores.importing.tables import learnings_of
 from learning_machine.stores.indexing import message_text
-from learning_machine.stores.postgres.database import Transaction
-from learning_machine.stores.spaces import own_space
-from learning_machine.stores.turns import thread_lock
+from learning_machine.stores.postgres import queue
+from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Transaction
+from learning_machine.stores.spaces import access_of, own_space
 
 #: A path, an open text file, the lines of one, or for agno's table a Postgres URL.
 ImportSource = str | Path | TextIO | Iterable[str]
@@ -137,7 +136,8 @@ class Ownership(Learning):
         if dry_run:
             return
         for space, turn, session in self.parts.turns.unread_threads(scope):
-            self.parts.turns.queue(scope, self.parts.enqueue, space, turn, thread_lock(self.name, space, session))
+            access = access_of(scope, timeout_ms=WRITE_TIMEOUT_MS)
+            self.parts.turns.queue(access, space, turn, session, self.parts.window)
             self.parts.wake()
 
     # --- erasure ------------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ class Ownership(Learning):
         return own_threads(self.parts.database, wanted) if server is not None else ([], 0)
 
     def _requeue(self, transaction: Transaction, machine: str, space: int, turn: UUID, session: str) -> None:
-        Jobs(machine).enqueue(transaction, space, turn, thread_lock(machine, space, session))
+        queue.enqueue(transaction, machine, space, turn, session)
 
     def receipts(self) -> list[dict[str, Any]]:
         """The receipts of all erasures, oldest first. They name nobody."""

@@ -31,7 +31,6 @@ from learning_machine.state.proposals import Proposal
 from learning_machine.state.scope import Scope
 from learning_machine.stores.postgres.database import Access
 from learning_machine.stores.proposing import GATED
-from learning_machine.stores.turns import thread_lock
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,6 @@ def later(parts: Parts, state: LearningState, begun: Begun, error: Exception) ->
 
 
 def queue(parts: Parts, begun: Begun) -> None:
-    lock = thread_lock(parts.name, begun.space, begun.scope.session_id or "")
-    with parts.database.transaction(Access(spaces=(begun.space,))) as transaction:
-        parts.enqueue(transaction, begun.space, begun.turn, lock)
+    session = begun.scope.session_id or ""
+    parts.turns.queue(Access(spaces=(begun.space,)), begun.space, begun.turn, session, parts.window)
     parts.wake()

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
-from uuid import UUID
 
 from langchain_core.language_models import BaseChatModel
 
 from learning_machine.nodes.embedding import Embedder
+from learning_machine.state.limits import BatchWindow
 from learning_machine.stores.fusing import Weights
 from learning_machine.stores.ledger import Ledger
-from learning_machine.stores.postgres.database import Database, Transaction
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.proposals import ProposalQueue
 from learning_machine.stores.registry import Registry
 from learning_machine.stores.spending import Spending
@@ -69,7 +69,7 @@ class Parts:
     turns: Turns
     model: Callable[[], BaseChatModel]
     ready: Callable[[], None]
-    enqueue: Callable[[Transaction, int, UUID, str], Any]
+    window: BatchWindow
     wake: Callable[[], None]
     usage: Usage
     embedder: Embedder

@@ -26,7 +26,7 @@ def record(
         return None
     parts.ready()
     turn = turn_in(parts, state, scope.session_id or "", key, config, calling(parts, state, config))
-    recorded = parts.turns.record(scope, turn, parts.enqueue if queued else None)
+    recorded = parts.turns.record(scope, turn, parts.window if queued else None)
     if recorded is not None and queued:
         parts.wake()
         tell("queued", turn=str(recorded[1]))

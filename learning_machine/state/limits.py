@@ -35,11 +35,6 @@ class BatchWindow:
             return float(self.after_seconds)
         return LONGEST_WAIT if self.after_turns or self.after_tokens else 0.0
 
-    def is_full(self, turns: int, tokens: int) -> bool:
-        """Whether so many unread turns and tokens are enough."""
-        by_turns = self.after_turns is not None and turns >= self.after_turns
-        return by_turns or (self.after_tokens is not None and tokens >= self.after_tokens)
-
 
 @dataclass(frozen=True)
 class HourlyLimits:

@@ -6,21 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2s
-from typing import Any, Literal
+from typing import Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import psycopg
 from psycopg.types.json import Jsonb
-from psycopg_pool import PoolTimeout
 
-from learning_machine.errors import DatabaseUnavailable
+from learning_machine.state.limits import BatchWindow
 from learning_machine.state.messages import Said, clean_text, clean_value
 from learning_machine.state.scope import Scope
 from learning_machine.state.tokens import estimate_tokens
 from learning_machine.stores.indexing import MESSAGES, Vectors, index
 from learning_machine.stores.ledger import failed
-from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Space, Transaction
+from learning_machine.stores.postgres.database import (
+    WRITE_TIMEOUT_MS,
+    Access,
+    Database,
+    Row,
+    Space,
+    Transaction,
+    not_writable,
+)
 from learning_machine.stores.spaces import access_of, own_space
 from learning_machine.stores.tombstones import tombstone_owner
 from learning_machine.telemetry import step
@@ -34,7 +40,6 @@ MAX_TURNS = 20
 MAX_BATCH_TOKENS = 12_000
 
 Redact = Callable[[str], str]
-Enqueue = Callable[[Transaction, int, UUID, str], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,20 +86,22 @@ def turn_id(machine: str, session: str, answer: str) -> UUID:
     return uuid5(NAMESPACE_URL, "\0".join((machine, session, answer)))
 
 
-def thread_lock(machine: str, space: int, session: str) -> str:
-    """The name under which a thread's jobs exclude each other. It tells nothing of who or what it is about."""
-    return blake2s("\0".join((machine, str(space), session)).encode(), digest_size=12).hexdigest()
+def waits(window: BatchWindow | None) -> Row:
+    """Whether a turn is queued, and how long it waits for more of its thread."""
+    window, queued = window or BatchWindow(), window is not None
+    most = {"most_turns": window.after_turns, "most_tokens": window.after_tokens}
+    return {"queued": queued, "delay": window.delay, **most}
 
 
-def _asked_for(turn: TurnRecord) -> Row:
-    """Where a turn says it stands."""
-    lists = {"here": list(turn.here), "asked": turn.asked}
-    return {**lists, "answer": turn.answer, "started": turn.started, "rooted": turn.rooted}
+def _lies_in(space: Space) -> Row:
+    found = space.params()
+    return {"kind": found["kind"], "owner": found["owner"], "session_owner": found["session"], "grp": found["grp"]}
 
 
-def _said(scope: Scope, turn: TurnRecord) -> Row:
-    """What was said in it, and by whom, to be told from what is recorded already or was erased."""
-    return {"keys": [one.key for one in turn.said], "speaker": tombstone_owner(scope), "started": turn.started}
+def _belongs(scope: Scope, turn: TurnRecord) -> Row:
+    """Whose turn it is, and what they were shown."""
+    known = {"scope": Jsonb(clean_value(scope.as_json())), "shown": Jsonb(list(turn.shown))}
+    return {"speaker": tombstone_owner(scope), **known}
 
 
 class Turns:
@@ -108,101 +115,55 @@ class Turns:
     # --- recording ----------------------------------------------------------------------------------------------------
 
     @step("record")
-    def record(self, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None = None) -> tuple[int, UUID] | None:
-        """Record a turn and queue its reading, both or neither: its space and id.
+    def record(self, scope: Scope, turn: TurnRecord, window: BatchWindow | None = None) -> tuple[int, UUID] | None:
+        """Record a turn, and with a window queue its reading, both or neither: its space and id.
 
-        `None`: nothing was said, or there is nobody to keep it for.
+        One statement, and recording twice is recording once. `None`: nothing was said, or there is nobody to keep it for.
         """
         own = own_space(scope)
         if own is None or not turn.said:
             return None
         try:
-            return self._record_in(own, scope, turn, enqueue)
-        except DatabaseUnavailable as error:
-            if isinstance(error.__cause__, PoolTimeout):
-                raise
-            # The connection had died unnoticed. Recording twice is recording once.
-            return self._record_in(own, scope, turn, enqueue)
-
-    def _record_in(self, own: Space, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None) -> tuple[int, UUID]:
-        try:
-            try:
-                return self._record_once(own, scope, turn, enqueue)
-            except psycopg.errors.ForeignKeyViolation:
-                # The person was erased just now, and their space with them: what they say from here on starts anew.
-                return self._record_once(own, scope, turn, enqueue)
+            rows = self._recorded(access_of(scope, timeout_ms=RECORD_TIMEOUT_MS), self.params(own, scope, turn, window))
         except psycopg.Error as error:
             raise failed(error) from error
+        if not rows:
+            raise not_writable(own)
+        return int(rows[0]["recorded_in"]), rows[0]["recorded_as"]
 
-    def _record_once(self, own: Space, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None) -> tuple[int, UUID]:
-        with self.database.transaction(access_of(scope, timeout_ms=RECORD_TIMEOUT_MS)) as transaction:
-            space = transaction.space(own)
-            return space, self._record(transaction, space, scope, turn, enqueue)
+    def _recorded(self, access: Access, params: Row) -> list[Row]:
+        try:
+            return self.database.write(access, "turns.record", params)
+        except psycopg.errors.ForeignKeyViolation:
+            # The person was erased just now, and their space with them: what they say from here on starts anew.
+            return self.database.write(access, "turns.record", params)
 
-    def _record(
-        self, transaction: Transaction, space: int, scope: Scope, turn: TurnRecord, enqueue: Enqueue | None
-    ) -> UUID:
-        lock = thread_lock(self.machine, space, turn.session)
-        place = {"space": space, "machine": self.machine, "session": turn.session}
-        id = turn_id(self.machine, turn.session, turn.answer)
-        said = ("turns.recorded", {**place, **_said(scope, turn)})
-        _, found, known, taken = transaction.together(
-            [
-                ("turns.lock", {"key": lock}),
-                ("turns.position", {**place, **_asked_for(turn)}),
-                said,
-                ("turns.scope", {"space": space, "turn": id}),
-            ]
-        )
-        parent, rest = found[0]["newest"], [("turns.unmark_learnings", {**place, "line": list(turn.keys)})]
-        if found[0]["forks"]:
-            parent, rest = self._leave_behind(transaction, place, turn, found[0]["head"]), []
-            known = transaction.all(*said)
-        fresh = [one for one in turn.said if one.key not in {row["key"] for row in known}]
-        if fresh and taken:
-            # The same words in the same place answer something else: without ids only the question tells them apart.
-            id = turn_id(self.machine, turn.session, f"{turn.answer}\0{fresh[0].key}")
-        if fresh:
-            rest += self._inserts(place, id, None if parent == id else parent, scope, turn, fresh)
-        transaction.together(rest)
-        if fresh and enqueue is not None:
-            enqueue(transaction, space, id, lock)
-        return id
+    def params(self, own: Space, scope: Scope, turn: TurnRecord, window: BatchWindow | None) -> Row:
+        """What `turns.record` is given."""
+        known = {**_lies_in(own), **_belongs(scope, turn), **waits(window)}
+        return {**known, **self._place(turn), **self._words(turn)}
 
-    def _leave_behind(self, transaction: Transaction, place: Row, turn: TurnRecord, head: UUID | None) -> UUID | None:
-        """Mark the turns that this one, which follows `head`, leaves behind, and what came from them."""
-        row = transaction.one("turns.leave_behind", {**place, "head": head})
-        line = [*(row or {}).get("line", ()), *turn.here, *turn.keys]
-        transaction.run("turns.mark_learnings", {**place, "line": line})
-        # What it taught others is theirs by now: somebody looks at it again.
-        transaction.all("truth.flag_roots", {**place, "line": line})
-        return head
-
-    def _inserts(
-        self, place: Row, id: UUID, parent: UUID | None, scope: Scope, turn: TurnRecord, fresh: Sequence[Said]
-    ) -> list[tuple[str, Row]]:
-        """The turn's own row, and one for each message."""
-        messages = list(dict.fromkeys([*(one.key for one in fresh), *turn.keys, turn.answer]))
-        row = {
-            **place,
-            "id": id,
-            "answer": turn.answer,
-            "messages": messages,
-            "parent": parent,
-            "scope": Jsonb(clean_value(scope.as_json())),
-            "shown": Jsonb(list(turn.shown)),
-        }
-        where = {"space": place["space"], "turn": id, "session": turn.session}
-        spoken = [("turns.insert_message", {**where, **self._words(at, one)}) for at, one in enumerate(fresh)]
-        return [("turns.insert", row), *spoken]
-
-    def _words(self, position: int, one: Said) -> Row:
+    def _place(self, turn: TurnRecord) -> Row:
+        """Where a turn says it stands. Of the same words in the same place only the question tells what they answer."""
+        answers = [turn.answer, *(f"{turn.answer}\0{one.key}" for one in turn.said)]
         return {
-            "key": one.key,
-            "position": position,
-            "role": one.role,
-            "content": clean_text(self.redact(one.content)),
-            "said_at": one.at,
+            "machine": self.machine,
+            "session": turn.session,
+            "answer": turn.answer,
+            "ids": [turn_id(self.machine, turn.session, answer) for answer in answers],
+            "here": list(turn.here),
+            "line": list(turn.keys),
+            "asked": turn.asked,
+            "rooted": turn.rooted,
+            "started": turn.started,
+        }
+
+    def _words(self, turn: TurnRecord) -> Row:
+        return {
+            "keys": [one.key for one in turn.said],
+            "roles": [one.role for one in turn.said],
+            "contents": [clean_text(self.redact(one.content)) for one in turn.said],
+            "said": [one.at for one in turn.said],
             "keep_days": self.keep if isinstance(self.keep, int) else None,
         }
 
@@ -264,10 +225,10 @@ class Turns:
             rows = transaction.all("turns.unread_threads", {"machine": self.machine})
         return [(row["space"], row["id"], row["session"]) for row in rows]
 
-    def queue(self, scope: Scope, enqueue: Enqueue, space: int, turn: UUID, lock: str) -> None:
+    def queue(self, access: Access, space: int, turn: UUID, session: str, window: BatchWindow) -> None:
         """Queue the reading of a recorded turn."""
-        with self.database.transaction(access_of(scope, timeout_ms=WRITE_TIMEOUT_MS)) as transaction:
-            enqueue(transaction, space, turn, lock)
+        where = {"machine": self.machine, "space": space, "turn": turn, "session": session}
+        self.database.write(access, "queue.turn", {**where, **waits(window)})
 
     # --- searching ----------------------------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ def test_each_message_is_read_once(machine: Machines, workers: Any, tmp_path: Pa
         keys = [f"{letter}{n}" for n in range(number + 1) for letter in "qa"]
         turn = TurnRecord(session=f"t{thread}", said=said, answer=f"a{number}", keys=keys[-2:], here=keys)
         scope = Scope(user_id=f"user {thread % 5}", session_id=f"t{thread}")
-        assert agents.parts.turns.record(scope, turn, agents.parts.enqueue)
+        assert agents.parts.turns.record(scope, turn, agents.parts.window)
 
     def side(number: int) -> None:
         for turn in range(3):

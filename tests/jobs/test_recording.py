@@ -11,9 +11,12 @@ import pytest
 from token_agents import learn_tokens, token_agent
 
 from learning_machine import LearningMachine, Scope
+from learning_machine.errors import WriteFailed
+from learning_machine.state.limits import BatchWindow
 from learning_machine.state.messages import Said
+from learning_machine.stores.postgres import queue
 from learning_machine.stores.postgres.database import Access
-from learning_machine.stores.turns import TurnRecord, thread_lock
+from learning_machine.stores.turns import TurnRecord
 from learning_machine.testing import ScriptedModel
 
 Machines = Callable[..., LearningMachine]
@@ -45,34 +48,44 @@ def external(machine: Machines) -> LearningMachine:
 
 def test_failing_queue_records_nothing(external: LearningMachine, sql: Ask) -> None:
     """When the job cannot be queued, the turn and its messages are not recorded either."""
-
-    def broken(*_: Any) -> None:
-        raise RuntimeError("no queue")
-
-    with pytest.raises(RuntimeError, match="no queue"):
-        external.parts.turns.record(ALICE, a_turn(1), broken)
+    sql("alter table procrastinate_jobs add constraint fault check (false)")
+    with pytest.raises(WriteFailed):
+        external.parts.turns.record(ALICE, a_turn(1), BatchWindow())
     assert counts(sql) == {"turns": 0, "messages": 0, "jobs": 0}
 
 
-@pytest.mark.parametrize(("when", "each"), [("before", 0), ("after", 1)])
-def test_kill_leaves_all_or_nothing(start: Any, sql: Ask, when: str, each: int) -> None:
-    """A process killed before the commit leaves no turn, message or job; one killed right after it leaves them all."""
-    assert start("die_recording", when).wait() == -9
-    assert counts(sql) == {"turns": each, "messages": 2 * each, "jobs": each}
+def test_kill_leaves_all_or_nothing(start: Any, sql: Ask, url: str, until: Any) -> None:
+    """A process killed while it waits for its turn to be recorded leaves turn, messages and job, or none of them."""
+    with psycopg.connect(url) as holding:
+        holding.execute("lock table learning_machine_jobs.procrastinate_jobs in exclusive mode")
+        dying = start("die_recording")
+        until(lambda: sql("select 1 from pg_stat_activity where wait_event_type = 'Lock'"), what="the turn to wait")
+        dying.kill()
+        assert dying.wait() == -9
+    until(
+        lambda: (
+            not sql("select 1 from pg_stat_activity where application_name = 'learning-machine' and state = 'active'")
+        ),
+        what="the server to notice",
+    )
+    assert counts(sql) in [{"turns": each, "messages": 2 * each, "jobs": each} for each in (0, 1)]
+
+
+def test_kill_after_the_turn_loses_nothing(start: Any, sql: Ask) -> None:
+    """A process killed right after its turn has left the turn, its messages and its job."""
+    assert start("die_recording").wait() == -9
+    assert counts(sql) == {"turns": 1, "messages": 2, "jobs": 1}
 
 
 def test_waiting_job_sees_the_turn(external: LearningMachine, sql: Ask, fetch: Fetch) -> None:
     """A job that waits cannot start between a turn's finding it and the turn's commit: so no new job is needed."""
     parts = external.parts
-    recorded = parts.turns.record(ALICE, a_turn(1), parts.enqueue)
-    fetched_meanwhile: list[Any] = []
-
-    def enqueue(*arguments: Any) -> None:
-        assert parts.enqueue(*arguments) is False
-        fetched_meanwhile.append(fetch())
-
-    second = parts.turns.record(ALICE, a_turn(2), enqueue)
-    assert recorded and second and fetched_meanwhile == [None]
+    recorded = parts.turns.record(ALICE, a_turn(1), BatchWindow())
+    second = parts.turns.record(ALICE, a_turn(2))
+    assert recorded and second
+    with parts.database.transaction(Access(spaces=(recorded[0],))) as transaction:
+        assert queue.enqueue(transaction, "default", *second, "thread") is False
+        assert fetch() is None
     assert fetch() is not None
     assert external.learn(*recorded)["turns"] == 2
     assert external.learned(second[1])["status"] == "learned"
@@ -81,10 +94,10 @@ def test_waiting_job_sees_the_turn(external: LearningMachine, sql: Ask, fetch: F
 def test_running_job_may_not_see_the_turn(external: LearningMachine, sql: Ask, fetch: Fetch) -> None:
     """A turn recorded while the thread's job runs gets a job of its own, which starts when that one has ended."""
     parts = external.parts
-    parts.turns.record(ALICE, a_turn(1), parts.enqueue)
+    parts.turns.record(ALICE, a_turn(1), BatchWindow())
     running = fetch()
     assert running is not None
-    parts.turns.record(ALICE, a_turn(2), parts.enqueue)
+    parts.turns.record(ALICE, a_turn(2), BatchWindow())
     assert counts(sql)["jobs"] == 2
     assert fetch() is None
     sql("select procrastinate_finish_job_v1(%s, 'succeeded', true)", running["id"])
@@ -98,11 +111,10 @@ def test_already_enqueued_keeps_the_turn(external: LearningMachine, sql: Ask, un
     assert recorded is not None
     space = recorded[0]
     results: list[Any] = []
-    lock = thread_lock("default", space, "thread")
     with parts.database.transaction(Access(spaces=(space,))) as other:
-        assert external._jobs.enqueue(other, space, recorded[1], lock) is True
+        assert queue.enqueue(other, "default", *recorded, "thread") is True
         recording = threading.Thread(
-            target=lambda: results.append(parts.turns.record(ALICE, a_turn(2), parts.enqueue)), daemon=True
+            target=lambda: results.append(parts.turns.record(ALICE, a_turn(2), BatchWindow())), daemon=True
         )
         recording.start()
         until(lambda: sql("select 1 from pg_stat_activity where wait_event_type = 'Lock'"), what="the turn to wait")
@@ -114,9 +126,9 @@ def test_already_enqueued_keeps_the_turn(external: LearningMachine, sql: Ask, un
 def test_same_turn_again_queues_nothing(external: LearningMachine, sql: Ask, fetch: Fetch) -> None:
     """Recording a turn that is recorded, as a resumed run does, adds no message and no job."""
     parts = external.parts
-    first = parts.turns.record(ALICE, a_turn(1), parts.enqueue)
+    first = parts.turns.record(ALICE, a_turn(1), BatchWindow())
     assert fetch() is not None
-    assert parts.turns.record(ALICE, a_turn(1), parts.enqueue) == first
+    assert parts.turns.record(ALICE, a_turn(1), BatchWindow()) == first
     assert counts(sql) == {"turns": 1, "messages": 2, "jobs": 1}
 
 
@@ -125,29 +137,9 @@ def test_batch_keeps_scopes_apart(external: LearningMachine) -> None:
     parts = external.parts
     for number, project in enumerate(["apollo", "apollo", "gemini"], start=1):
         scope = Scope(user_id="alice", session_id="thread", project_id=project)
-        recorded = parts.turns.record(scope, a_turn(number), parts.enqueue)
+        recorded = parts.turns.record(scope, a_turn(number), BatchWindow())
     assert recorded is not None
     assert [external.learn(*recorded)["turns"] for _ in range(3)] == [2, 1, 0]
-
-
-def test_queueing_costs_few_round_trips(external: LearningMachine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Queueing a turn's job adds no more than a handful of round trips to recording it."""
-    trips: list[int] = [0]
-    wait = psycopg.Connection.wait
-
-    def counted(*arguments: Any, **named: Any) -> Any:
-        trips[0] += 1
-        return wait(*arguments, **named)
-
-    parts = external.parts
-    parts.turns.record(ALICE, a_turn(1), parts.enqueue)
-    monkeypatch.setattr(psycopg.Connection, "wait", counted)
-    used = []
-    for number, enqueue in [(2, None), (3, parts.enqueue)]:
-        trips[0] = 0
-        parts.turns.record(Scope(user_id="alice", session_id=f"thread {number}"), a_turn(number), enqueue)
-        used.append(trips[0])
-    assert 0 < used[1] - used[0] <= 5, used
 
 
 def test_agent_records_at_the_end_of_a_turn(external: LearningMachine, say: Any, sql: Ask) -> None:

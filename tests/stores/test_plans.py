@@ -11,13 +11,16 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from learning_machine.state.limits import BatchWindow
+from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.learned_knowledge import CANDIDATES, search_params
-from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.database import Access, Database, Space
 from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.postgres.queries import positional, query
 from learning_machine.stores.protocol import Standing
+from learning_machine.stores.turns import TurnRecord, Turns
 
 PEOPLE, EACH = 400, 50
 FILL = """
@@ -107,8 +110,6 @@ QUERIES: dict[str, dict[str, Any]] = {
     },
     "ledger.slot": {**PLACE, "space": 7, "store": "user_profile", "subject": "", "slot": "=x"},
     "ledger.abandoned": {"space": 7, "session": "s7", "anchor": "a7"},
-    "turns.recorded": {**PLACE, "space": 7, "keys": ["u7"], "speaker": "user 7", "started": datetime.now(UTC)},
-    "turns.position": {**PLACE, "space": 7, "answer": "a7", "asked": ["u7"], "started": None, "rooted": True},
     "turns.unread": {**PLACE, "space": 7, "limit": 20},
     "turns.line_before": {"space": 7, "turn": uuid4()},
     "turns.next": {**PLACE, "space": 7},
@@ -135,6 +136,25 @@ def test_no_query_reads_everything(crowded: Database, name: str) -> None:
         "proposal",
     }, json.dumps(plan, indent=1)
     assert scans
+
+
+@pytest.mark.parametrize("here", [["u6", "a6"], ["u5", "a5"]], ids=["goes on", "leaves behind"])
+def test_recording_reads_no_more_than_it_needs(crowded: Database, here: list[str]) -> None:
+    """Recording a turn finds where it belongs by indexes, also where it leaves another answer behind."""
+    said = [Said("new", "user", "hello"), Said("answer", "assistant", "hello to you")]
+    turn = TurnRecord(
+        session="s7", said=said, answer="answer", keys=["new", "answer"], here=here, started=datetime.now(UTC)
+    )
+    scanned = "select coalesce(sum(seq_scan), 0) as scans from pg_stat_xact_user_tables where relname = any (%s)"
+    watched = ["turn", "message", "learning", "root", "tombstone"]
+    turns = Turns(crowded, "default")
+    with crowded.transaction(Access(user_id="user 7", session="s7")) as transaction:
+        before = transaction.connection.execute(scanned, [watched]).fetchone()
+        scope = Scope(user_id="user 7", session_id="s7")
+        row = transaction.one("turns.record", turns.params(Space("user", "user 7"), scope, turn, BatchWindow()))
+        assert row is not None and row["recorded_in"]
+        assert transaction.connection.execute(scanned, [watched]).fetchone() == before
+        raise psycopg.Rollback
 
 
 TYPES: dict[type, str] = {int: "int", list: "text[]"}

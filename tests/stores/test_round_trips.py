@@ -1,4 +1,4 @@
-"""What recall costs: one round trip to the database, whatever stores ask."""
+"""What recalling and recording cost: one round trip to the database each, whatever stores ask."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from learning_machine import LearningMachine
+from learning_machine.state.limits import BatchWindow
+from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
 from learning_machine.stores.postgres.database import Access, Database
 from learning_machine.stores.postgres.migrate import prepare
+from learning_machine.stores.turns import TurnRecord, Turns
 from learning_machine.testing import ScriptedModel, change
 
 SOCKET = ".s.PGSQL.5432"
@@ -109,6 +112,23 @@ def test_recall_is_one_round_trip(
             found = machine.recall(user_id="alice", session_id="s1", message="Where does Acme deploy on Fridays?")
             assert turns() == 1
         assert set(stores) <= set(found)
+
+
+def test_recording_is_one_round_trip(blank: Database, line: tuple[str, Callable[[], int]]) -> None:
+    """A turn is recorded with its job in one, also the first of a person."""
+    url, turns = line
+    database = Database(url, max_size=1)
+    prepare(database)
+    database.read(Access(), [("recall.one", {"id": 1})])
+    turns()
+    for number, person in enumerate(("alice", "alice", "bob")):
+        said = [Said(f"q{number}", "user", "hello"), Said(f"a{number}", "assistant", "hello to you")]
+        turn = TurnRecord(session="s1", said=said, answer=f"a{number}", keys=[one.key for one in said], here=[])
+        assert (
+            Turns(database, "default").record(Scope(user_id=person, session_id="s1"), turn, BatchWindow()) is not None
+        )
+        assert turns() == 1
+    database.close()
 
 
 def test_a_transaction_is_a_few(line: tuple[str, Callable[[], int]]) -> None:

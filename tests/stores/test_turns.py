@@ -11,7 +11,7 @@ import pytest
 
 from learning_machine import LearningMachine, UserProfileConfig
 from learning_machine.errors import ConfigurationError, WriteFailed
-from learning_machine.jobs import Jobs
+from learning_machine.state.limits import BatchWindow
 from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
 from learning_machine.stores.postgres.database import Database
@@ -48,9 +48,8 @@ def test_nothing_to_record(turns: Turns, see: See) -> None:
 
 def test_recorded_with_its_job(turns: Turns, see: See) -> None:
     """A turn and the job that reads it are recorded together; more turns of the thread wait for the same job."""
-    jobs = Jobs("default")
     for number in range(3):
-        assert turns.record(ALICE, record("hello", answer=f"a{number}"), jobs.enqueue) is not None
+        assert turns.record(ALICE, record("hello", answer=f"a{number}"), BatchWindow()) is not None
     assert see("select count(*) as n from turn") == [{"n": 3}]
     assert see("select status, queue_name from procrastinate_jobs") == [
         {"status": "todo", "queue_name": "learning:default"}
@@ -59,31 +58,26 @@ def test_recorded_with_its_job(turns: Turns, see: See) -> None:
 
 def test_both_or_neither(turns: Turns, see: See) -> None:
     """When the job cannot be queued, the turn is not recorded either; and it can be, the next time."""
-
-    def fail(*_: Any) -> None:
-        raise RuntimeError("no queue")
-
-    with pytest.raises(RuntimeError):
-        turns.record(ALICE, record("hello"), fail)
-    assert see("select 1 from turn") == see("select 1 from message") == []
-    see("alter table message add constraint fault check (false)")
-    try:
-        with pytest.raises(WriteFailed):
-            turns.record(ALICE, record("hello"), Jobs("default").enqueue)
-    finally:
-        see("alter table message drop constraint fault")
-    assert see("select 1 from turn") == see("select 1 from procrastinate_jobs") == []
-    assert turns.record(ALICE, record("hello"), Jobs("default").enqueue) is not None
+    for table in ("procrastinate_jobs", "message"):
+        see(f"alter table {table} add constraint fault check (false)")
+        try:
+            with pytest.raises(WriteFailed):
+                turns.record(ALICE, record("hello"), BatchWindow())
+        finally:
+            see(f"alter table {table} drop constraint fault")
+        assert (
+            see("select 1 from turn") == see("select 1 from message") == see("select 1 from procrastinate_jobs") == []
+        )
+    assert turns.record(ALICE, record("hello"), BatchWindow()) is not None
     assert len(see("select 1 from turn")) == len(see("select 1 from procrastinate_jobs")) == 1
 
 
 def test_twenty_at_once(turns: Turns, see: See) -> None:
     """Twenty turns of one thread recorded at once are all kept, none twice, with one job, and none is left behind."""
-    jobs = Jobs("default")
     with ThreadPoolExecutor(20) as threads:
         list(
             threads.map(
-                lambda number: turns.record(ALICE, record("hello", answer=f"a{number % 20}"), jobs.enqueue), range(40)
+                lambda number: turns.record(ALICE, record("hello", answer=f"a{number % 20}"), BatchWindow()), range(40)
             )
         )
     assert see("select count(*) as n, count(abandoned_at) as left from turn") == [{"n": 20, "left": 0}]

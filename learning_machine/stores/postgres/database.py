@@ -119,10 +119,12 @@ class Transaction:
         where = space.params()
         _, ids, _ = self.together([("access.ensure_space", where), ("access.space_id", where), ("access.spaces", {})])
         if not ids:
-            raise ConfigurationError(
-                f"this scope may not write to the {space.kind} space. Name it in the scope or config."
-            )
+            raise not_writable(space)
         return int(ids[0]["id"])
+
+
+def not_writable(space: Space) -> ConfigurationError:
+    return ConfigurationError(f"this scope may not write to the {space.kind} space. Name it in the scope or config.")
 
 
 class Database:
@@ -265,11 +267,17 @@ class Database:
             opened.enter_context(connection.transaction())
             if first is not None:
                 connection.execute(query(first))
-            transaction = Transaction(connection)
-            visible = [("access.spaces", dict[str, Any]())] if access.spaces is None else []
-            transaction.together([("access.enter", self._enter(access)), *visible])
+            with connection.pipeline():
+                self._let_in(connection, access)
             stack.push(opened.pop_all())
-            return transaction
+            return Transaction(connection)
+
+    def _let_in(self, connection: psycopg.Connection[DictRow], access: Access) -> None:
+        """Say who asks, and what they may see."""
+        # Never prepared: behind a pooler a name may mean another client's statement.
+        connection.execute(query("access.enter"), self._enter(access), prepare=False)
+        if access.spaces is None:
+            connection.execute(query("access.spaces"), prepare=False)
 
     def read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
         """The rows of several named queries, in one network round trip."""
@@ -291,13 +299,26 @@ class Database:
                 connection.execute("begin read only")
                 if connection.prepare_threshold is not None:
                     connection.execute(query("access.plan_once"))
-                # Never prepared: behind a pooler a name may mean another client's statement, and this one says who asks.
-                connection.execute(query("access.enter"), self._enter(access), prepare=False)
-                if access.spaces is None:
-                    connection.execute(query("access.spaces"), prepare=False)
+                self._let_in(connection, access)
                 cursors = [_ask(connection, name, params) for name, params in queries]
                 connection.execute("commit")
             return [cursor.fetchall() for cursor in cursors]
+
+    def write(self, access: Access, name: str, params: Params) -> list[Row]:
+        """The rows of one named statement, in a transaction and a network round trip of its own.
+
+        It may be carried out twice, where the connection is lost before the answer comes.
+        """
+        self._be_known()
+        return self._on_a_live_one(lambda: self._write(access, name, params))
+
+    def _write(self, access: Access, name: str, params: Params) -> list[Row]:
+        with self.connection() as connection:
+            with connection.pipeline():
+                # Without a `begin`, what is sent until the pipeline's end is one transaction.
+                self._let_in(connection, access)
+                cursor = connection.execute(query(name), params)
+            return cursor.fetchall() if cursor.description else []
 
     def _on_a_live_one(self, step: Callable[[], T]) -> T:
         """The step, a second time where the connection turned out dead: a restart leaves dead ones in the pool.

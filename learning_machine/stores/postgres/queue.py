@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 import procrastinate
 import psycopg
-from procrastinate.exceptions import AlreadyEnqueued
 from psycopg.conninfo import make_conninfo
 
 from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
@@ -31,11 +31,6 @@ logging.getLogger("psycopg").addFilter(lambda record: "error ignored terminating
 def queue_name(machine: str) -> str:
     """The queue that holds a machine's jobs."""
     return f"learning:{machine}"
-
-
-def enqueuer() -> procrastinate.App:
-    """An app that only enqueues, on connections it is given."""
-    return build(procrastinate.SyncPsycopgConnector(), {})
 
 
 def worker_app(database: Database, handlers: dict[str, Handler]) -> procrastinate.App:
@@ -69,42 +64,15 @@ def schedule(app: procrastinate.App, crons: dict[str, str], handler: Handler) ->
 
 
 def enqueue(
-    app: procrastinate.App,
-    transaction: Transaction,
-    machine: str,
-    space: int,
-    turn: str,
-    lock: str,
-    *,
-    delay: float = 0.0,
-    postpone: bool = True,
+    transaction: Transaction, machine: str, space: int, turn: str | UUID, session: str, *, delay: float = 0.0
 ) -> bool:
     """Queue the reading of a thread, once: `False` when a job that will see this turn is waiting already.
 
-    The waiting job is locked first, so that it cannot start before we commit and miss what we wrote. With a delay it
-    waits at least that long; without `postpone` only a new one does.
+    With a delay, in seconds, whichever job it is waits at least that long.
     """
-    for _ in range(10):
-        waiting = transaction.one("queue.waiting", {"lock": lock})
-        if waiting is not None:
-            if delay and postpone:
-                transaction.run("queue.postpone", {"id": waiting["id"], "delay": delay, "turn": turn})
-            return False
-        try:
-            with transaction.connection.transaction():
-                job = app.configure_task(
-                    TASK,
-                    queue=queue_name(machine),
-                    lock=lock,
-                    queueing_lock=lock,
-                    connection=transaction.connection,
-                    schedule_in={"seconds": delay} if delay else None,
-                )
-                job.defer(machine=machine, space=space, turn=turn)
-            return True
-        except AlreadyEnqueued:
-            continue
-    return False
+    where = {"machine": machine, "space": space, "turn": turn, "session": session}
+    row = transaction.one("queue.read", {**where, "delay": delay, "postpone": True})
+    return bool(row and row["queued"])
 
 
 def depth(database: Database, machine: str) -> Row:

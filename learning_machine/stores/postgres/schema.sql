@@ -176,6 +176,33 @@ begin
 end
 $$;
 
+CREATE FUNCTION learning_machine.leave_behind(machine_ text, space_ bigint, session_ text, head uuid, line text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    whole text[];
+begin
+    with recursive back as (
+        select id, parent, messages from turn where space = space_ and id = head
+        union all
+        select t.id, t.parent, t.messages from turn t join back on t.space = space_ and t.id = back.parent
+    ), marked as (
+        update turn set abandoned_at = case when id in (select id from back) then null else coalesce(abandoned_at, clock_timestamp()) end
+        where space = space_ and session = session_ and machine = machine_
+          and (id in (select id from back)) = (abandoned_at is not null)
+    )
+    select coalesce(array_agg(key), '{}') || line into whole from back, unnest(messages) as key;
+    -- What another machine learned in a thread of this name is that machine's to mark.
+    update learning
+       set abandoned_at = case when anchor = any (whole) then null else coalesce(abandoned_at, clock_timestamp()) end
+     where space = space_ and session = session_ and anchor is not null
+       and (anchor = any (whole)) = (abandoned_at is not null)
+       and not anchor = any (array(select key from turn, unnest(messages) as key
+                                   where space = space_ and session = session_ and machine <> machine_));
+    perform flag_roots(space_, session_, whole);
+end;
+$$;
+
 CREATE FUNCTION learning_machine.looks_in_index(source text, model integer, exact_up_to integer) RETURNS boolean
     LANGUAGE sql STABLE
     AS $_$
@@ -242,6 +269,140 @@ CREATE FUNCTION learning_machine.payload_digest(salt bytea, before jsonb, after 
     LANGUAGE sql IMMUTABLE
     AS $$
     select sha256(salt || convert_to(coalesce(before::text, '') || chr(10) || coalesce(after::text, ''), 'UTF8'))
+$$;
+
+CREATE FUNCTION learning_machine.queue_reading(machine_ text, space_ bigint, turn_ uuid, session_ text, delay double precision, postpone boolean) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+    held    text := thread_lock(machine_, space_, session_);
+    waiting bigint;
+begin
+    for attempt in 1..10 loop
+        select id into waiting from procrastinate_jobs where queueing_lock = held and status = 'todo' for update;
+        if found then
+            if delay > 0 and postpone then
+                -- It waits for the sake of this turn, whose failures tell why.
+                update procrastinate_jobs
+                   set scheduled_at = greatest(scheduled_at, clock_timestamp() + make_interval(secs => delay)),
+                       args = args || jsonb_build_object('turn', turn_)
+                 where id = waiting;
+            end if;
+            return false;
+        end if;
+        begin
+            perform procrastinate_defer_jobs_v1(array[row(
+                'learning:' || machine_, 'learn', 0, held, held,
+                jsonb_build_object('machine', machine_, 'space', space_, 'turn', turn_),
+                case when delay > 0 then clock_timestamp() + make_interval(secs => delay) end
+            )::procrastinate_job_to_defer_v1]);
+            return true;
+        exception when unique_violation then
+            null;  -- another transaction's job came in between, and has been waited for
+        end;
+    end loop;
+    raise exception 'the reading of a turn could not be queued';
+end;
+$$;
+
+CREATE FUNCTION learning_machine.queue_turn(machine_ text, space_ bigint, turn_ uuid, session_ text, delay double precision, most_turns integer, most_tokens integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    wait   float8 := coalesce(delay, 0);
+    turns  bigint;
+    tokens bigint;
+begin
+    if wait > 0 then
+        select count(distinct t.id), coalesce(sum(length(m.content)), 0) / 4 into turns, tokens
+        from turn t left join message m on m.space = t.space and m.turn = t.id
+        where t.space = space_ and t.machine = machine_ and t.session = session_
+          and not exists (select from watermark w where w.space = t.space and w.turn = t.id);
+        if turns >= most_turns or tokens >= most_tokens then
+            update procrastinate_jobs set scheduled_at = null
+            where queueing_lock = thread_lock(machine_, space_, session_) and status = 'todo' and scheduled_at is not null;
+            wait := 0;
+        end if;
+    end if;
+    perform queue_reading(machine_, space_, turn_, session_, wait, false);
+end;
+$$;
+
+CREATE FUNCTION learning_machine.record_turn(kind_ text, owner_ text, session_owner text, grp_ text, machine_ text, session_ text, answer_ text, ids uuid[], here text[], line text[], asked text[], rooted boolean, started timestamp with time zone, speaker text, scope_ jsonb, shown_ jsonb, keys text[], roles text[], contents text[], said timestamp with time zone[], keep_days integer, queued boolean, delay double precision, most_turns integer, most_tokens integer) RETURNS TABLE(recorded_in bigint, recorded_as uuid)
+    LANGUAGE plpgsql
+    AS $$
+declare
+    head   uuid;
+    newest turn%rowtype;
+    edited turn%rowtype;
+    fresh  int[];
+    before uuid;
+begin
+    insert into space (kind, owner, session, grp)
+    select kind_, owner_, session_owner, grp_
+    where not exists (select from space s
+                      where (s.kind, s.owner, s.session, s.grp) is not distinct from (kind_, owner_, session_owner, grp_))
+    on conflict do nothing;
+    select s.id into recorded_in from space s
+    where (s.kind, s.owner, s.session, s.grp) is not distinct from (kind_, owner_, session_owner, grp_);
+    if not found then return; end if;
+    perform set_config('learning_machine.spaces', coalesce(array_agg(s.id)::text, ''), true) from space s;
+    recorded_as := ids[1];
+    perform pg_advisory_xact_lock(hashtextextended(thread_lock(machine_, recorded_in, session_), 7));
+
+    -- Where it belongs. It forks when it does not stand on the newest answer although that one was there when it began; when
+    -- that one came meanwhile, the two ran at once and simply follow each other.
+    select t.id into head from turn t
+    where t.space = recorded_in and t.machine = machine_ and t.session = session_ and t.answer = any (here) and t.answer <> answer_
+    order by t.seq desc limit 1;
+    select * into newest from turn t
+    where t.space = recorded_in and t.machine = machine_ and t.session = session_ and t.abandoned_at is null
+    order by t.seq desc limit 1;
+    select * into edited from turn t
+    where t.space = recorded_in and t.machine = machine_ and t.session = session_ and t.abandoned_at is null
+      and t.messages && asked and not t.answer = any (here) and t.answer <> answer_ and t.recorded_at < started
+    order by t.seq limit 1;
+    if edited.id is not null or (newest.recorded_at < started and newest.answer <> answer_
+                                 and newest.id is distinct from head and (head is not null or rooted)) then
+        before := case when edited.id is not null then edited.parent else head end;
+        perform leave_behind(machine_, recorded_in, session_, before, here || line);
+    else
+        before := newest.id;
+        update learning l set abandoned_at = null
+        where l.space = recorded_in and l.session = session_ and l.abandoned_at is not null and l.anchor = any (line);
+    end if;
+
+    -- What the branch already has, or was erased with what was said before, is not recorded again.
+    fresh := array(
+        select m.at from unnest(keys) with ordinality as m (key, at)
+        where not exists (
+                select from (select t.messages from turn t
+                             where t.space = recorded_in and t.machine = machine_ and t.session = session_ and t.abandoned_at is null
+                             order by t.seq desc limit 500) as recent
+                where m.key = any (recent.messages))
+          and not said_before_erasure(speaker, session_, m.key, started)
+        order by m.at);
+    if cardinality(fresh) = 0 then return next; return; end if;
+    if exists (select from turn t where t.space = recorded_in and t.id = ids[1]) then
+        -- The same words in the same place answer something else: without ids only the question tells them apart.
+        recorded_as := ids[1 + fresh[1]];
+    end if;
+    insert into turn (space, id, machine, session, answer, messages, parent, scope, shown)
+    values (recorded_in, recorded_as, machine_, session_, answer_,
+            array(select key from unnest(array(select keys[at] from unnest(fresh) as at) || line || array[answer_])
+                                  with ordinality as m (key, at) group by key order by min(m.at)),
+            nullif(before, recorded_as), scope_, shown_)
+    on conflict do nothing;
+    insert into message (space, turn, session, key, position, role, content, said_at, expires_at)
+    select recorded_in, recorded_as, session_, keys[m.at], m.position - 1, roles[m.at], contents[m.at],
+           coalesce(said[m.at], clock_timestamp()), clock_timestamp() + make_interval(days => keep_days)
+    from unnest(fresh) with ordinality as m (at, position)
+    on conflict do nothing;
+    if queued then
+        perform queue_turn(machine_, recorded_in, recorded_as, session_, delay, most_turns, most_tokens);
+    end if;
+    return next;
+end;
 $$;
 
 CREATE FUNCTION learning_machine.rows_of_space(gone bigint, removing boolean) RETURNS jsonb
@@ -386,6 +547,12 @@ CREATE FUNCTION learning_machine.taken_back(own_space bigint, own_id bigint) RET
     select array_agg(l.text) from up join learning l on l.space = up.space and l.id = up.id
     left join learning r on r.space = l.space and r.id = l.superseded_by
     where r.status = 'retired' or l.status = 'undone'
+$$;
+
+CREATE FUNCTION learning_machine.thread_lock(machine text, space bigint, session text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select left(encode(sha256(convert_to(length(machine) || ' ' || machine || ' ' || space || ' ' || session, 'UTF8')), 'hex'), 24)
 $$;
 
 CREATE FUNCTION learning_machine.word_scores(source text, lexemes text[], words integer[]) RETURNS TABLE(space bigint, item bigint, words double precision, covered double precision)

@@ -1,16 +1,10 @@
--- name: waiting
--- The job that waits under this lock, kept from starting until we commit. A worker skips locked rows.
-select id from procrastinate_jobs where queueing_lock = %(lock)s and status = 'todo' for update;
+-- name: read
+-- Queue the reading of a thread: whether that took a new job.
+select queue_reading(%(machine)s, %(space)s, %(turn)s::uuid, %(session)s, %(delay)s::float8, %(postpone)s) as queued;
 
--- name: postpone
--- The job waits for the sake of this turn, whose failures tell why.
-update procrastinate_jobs
-   set scheduled_at = greatest(scheduled_at, now() + make_interval(secs => %(delay)s::float8)),
-       args = args || jsonb_build_object('turn', %(turn)s::text)
- where id = %(id)s;
-
--- name: hasten
-update procrastinate_jobs set scheduled_at = null where queueing_lock = %(lock)s and status = 'todo' and scheduled_at is not null;
+-- name: turn
+-- The same for a turn that was just recorded, in its thread's window.
+select queue_turn(%(machine)s, %(space)s, %(turn)s::uuid, %(session)s, %(delay)s::float8, %(most_turns)s::int, %(most_tokens)s::int);
 
 -- name: hasten_all
 -- Whoever waits for the queue does not wait for its windows. What failed keeps its pause.

@@ -41,9 +41,6 @@ select settle_dependents(s.space, s.id) from learning s where s.id = any (%(sour
 insert into root (space, learning_space, learning, session, anchor, abandoned_at)
 values (%(space)s, %(learning_space)s, %(learning)s, %(session)s, %(anchor)s, %(abandoned_at)s) on conflict do nothing;
 
--- name: flag_roots
-select flag_roots(%(space)s, %(session)s, %(line)s::text[]);
-
 -- name: standing
 -- What was true at a time, as it was known at a time: of each slot the value that had begun last among those that then
 -- held. `subject` narrows it to one; the rest is all of a store.

@@ -1,65 +1,10 @@
--- name: lock
-select pg_advisory_xact_lock(hashtextextended(%(key)s, 7));
-
--- name: position
--- Where a new turn belongs. It forks when it does not stand on the newest answer although that one was there when it
--- began; when that one came meanwhile, the two ran at once and simply follow each other.
-with mine as (
-    select id, seq, parent, answer, messages, recorded_at, abandoned_at from turn
-    where space = %(space)s and machine = %(machine)s and session = %(session)s
-), head as (
-    select * from mine where answer = any (%(here)s::text[]) and answer <> %(answer)s order by seq desc limit 1
-), newest as (
-    select * from mine where abandoned_at is null order by seq desc limit 1
-), replaced as (
-    select * from mine
-    where abandoned_at is null and messages && %(asked)s::text[] and not answer = any (%(here)s::text[]) and answer <> %(answer)s
-      and recorded_at < %(started)s::timestamptz
-    order by seq limit 1
-)
-select case when exists (select from replaced) then (select parent from replaced) else (select id from head) end as head,
-       (select id from newest) as newest,
-       exists (select from replaced)
-       or exists (select from newest n
-                  where n.recorded_at < %(started)s::timestamptz and n.answer <> %(answer)s
-                    and n.id is distinct from (select id from head)
-                    and (exists (select from head) or %(rooted)s)) as forks;
-
--- name: leave_behind
--- Mark what the new branch left behind, and take back the marks of what it returned to. One row: the branch's messages.
-with recursive line as (
-    select id, parent, messages from turn where space = %(space)s and id = %(head)s
-    union all
-    select t.id, t.parent, t.messages from turn t join line on t.space = %(space)s and t.id = line.parent
-), marked as (
-    update turn set abandoned_at = case when id in (select id from line) then null else coalesce(abandoned_at, clock_timestamp()) end
-    where space = %(space)s and session = %(session)s and machine = %(machine)s
-      and (id in (select id from line)) = (abandoned_at is not null)
-)
-select coalesce(array_agg(key), '{}') as line from line, unnest(messages) as key;
-
--- name: mark_learnings
--- The same for what was learned. What another machine learned in a thread of this name is that machine's to mark.
-update learning
-   set abandoned_at = case when anchor = any (%(line)s::text[]) then null else coalesce(abandoned_at, clock_timestamp()) end
- where space = %(space)s and session = %(session)s and anchor is not null
-   and (anchor = any (%(line)s::text[])) = (abandoned_at is not null)
-   and not anchor = any (array(select key from turn, unnest(messages) as key
-                               where space = %(space)s and session = %(session)s and machine <> %(machine)s));
-
--- name: unmark_learnings
-update learning set abandoned_at = null
- where space = %(space)s and session = %(session)s and abandoned_at is not null and anchor = any (%(line)s::text[]);
-
--- name: recorded
--- Which of these messages the branch already has, or were erased with what was said before.
-select distinct key from (
-    select messages from turn
-    where space = %(space)s and machine = %(machine)s and session = %(session)s and abandoned_at is null
-    order by seq desc limit 500) as recent, unnest(recent.messages) as key
-where key = any (%(keys)s::text[])
-union
-select key from unnest(%(keys)s::text[]) as key where said_before_erasure(%(speaker)s, %(session)s, key, %(started)s::timestamptz);
+-- name: record
+-- Where a turn lies and its id, recorded and queued.
+select * from record_turn(
+    %(kind)s, %(owner)s, %(session_owner)s, %(grp)s, %(machine)s, %(session)s, %(answer)s, %(ids)s::uuid[], %(here)s::text[],
+    %(line)s::text[], %(asked)s::text[], %(rooted)s, %(started)s::timestamptz, %(speaker)s, %(scope)s::jsonb, %(shown)s::jsonb,
+    %(keys)s::text[], %(roles)s::text[], %(contents)s::text[], %(said)s::timestamptz[], %(keep_days)s::int,
+    %(queued)s, %(delay)s::float8, %(most_turns)s::int, %(most_tokens)s::int);
 
 -- name: count
 select count(*) as turns from turn where machine = %(machine)s and session = %(session)s;
@@ -69,17 +14,6 @@ select distinct on (t.space, t.session) t.space, t.id, t.session from turn t
 where t.machine = %(machine)s and not exists (select from watermark w where w.space = t.space and w.turn = t.id)
   and not exists (select from job_error e where e.space = t.space and e.turn = t.id and e.parked)
 order by t.space, t.session, t.seq;
-
--- name: insert
-insert into turn (space, id, machine, session, answer, messages, parent, scope, shown)
-values (%(space)s, %(id)s, %(machine)s, %(session)s, %(answer)s, %(messages)s, %(parent)s, %(scope)s, %(shown)s)
-on conflict do nothing;
-
--- name: insert_message
-insert into message (space, turn, session, key, position, role, content, said_at, expires_at)
-values (%(space)s, %(turn)s, %(session)s, %(key)s, %(position)s, %(role)s, %(content)s, coalesce(%(said_at)s, clock_timestamp()),
-        clock_timestamp() + make_interval(days => %(keep_days)s::int))
-on conflict do nothing;
 
 -- name: scope
 select machine, session, scope from turn where space = %(space)s and id = %(turn)s;
@@ -104,15 +38,6 @@ where t.space = %(space)s and t.machine = %(machine)s and t.session = %(session)
   and not exists (select from watermark w where w.space = t.space and w.turn = t.id)
   and not exists (select from job_error e where e.space = t.space and e.turn = t.id and e.parked)
 order by t.seq limit 1;
-
--- name: unread_size
--- How much of the thread of a turn waits to be read.
-select count(distinct t.id) as turns, coalesce(sum(length(m.content)), 0) / 4 as tokens
-from turn pointed
-join turn t on t.space = pointed.space and t.machine = pointed.machine and t.session = pointed.session
-left join message m on m.space = t.space and m.turn = t.id
-where pointed.space = %(space)s and pointed.id = %(turn)s
-  and not exists (select from watermark w where w.space = t.space and w.turn = t.id);
 
 -- name: line_before
 -- The keys of a branch up to a turn: what an extraction that reads on from there stands on.
