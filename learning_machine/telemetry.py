@@ -8,7 +8,7 @@ never who it was about, and never a word of what was said or learned.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -75,14 +75,25 @@ def _mark(span: Any, kind: str) -> None:
     span.set_attribute("error.type", kind)
 
 
-@cache
 def _tracer() -> Any:
-    """The tracer of whatever provider is configured, also later; `None` without the package."""
+    """The tracer of whatever provider is configured; `None` while there is none, or without the package."""
+    found = _opentelemetry()
+    return found[0] if found is not None and any(_is_configured(provider()) for provider in found[1:]) else None
+
+
+def _is_configured(provider: Any) -> bool:
+    """Whether a provider is more than what the API puts in the place of one."""
+    return not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
+
+
+@cache
+def _opentelemetry() -> tuple[Any, Callable[[], Any], Callable[[], Any]] | None:
+    """Our tracer, and where to ask for the providers."""
     try:
-        from opentelemetry import trace
+        from opentelemetry import metrics, trace
     except ImportError:
         return None
-    return trace.get_tracer(SCOPE)
+    return trace.get_tracer(SCOPE), trace.get_tracer_provider, metrics.get_meter_provider
 
 
 @cache

@@ -25,7 +25,7 @@ from learning_machine.nodes.learning import NOTHING, aprocess_others, process_ot
 from learning_machine.nodes.parts import Parts, attempt, note
 from learning_machine.nodes.recording import record, settled
 from learning_machine.state.extraction import ExtractedChange
-from learning_machine.state.identity import scope_of
+from learning_machine.state.identity import scope_of, wanted_modes
 from learning_machine.state.loop import LearningState
 from learning_machine.state.proposals import Proposal
 from learning_machine.state.scope import Scope
@@ -89,8 +89,8 @@ def asks(parts: Parts, config: Mapping[str, Any] | None = None) -> bool:
     stores = parts.registry.extracting
     if parts.inline or any(getattr(store, "mode", None) in GATED for store in stores):
         return True
-    scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope()) if config else Scope()
-    return any(scope.modes.get(store.learning_type) in GATED for store in stores)
+    wanted = attempt(parts, "scope", lambda: wanted_modes(get_runtime(), config), {}) if config else {}
+    return any(wanted.get(store.learning_type) in GATED for store in stores)
 
 
 def begin(parts: Parts, state: LearningState, config: Mapping[str, Any]) -> Begun | None:

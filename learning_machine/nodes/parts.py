@@ -6,9 +6,8 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from learning_machine.nodes.embedding import Embedder
+from learning_machine.nodes.threads import Threads
 from learning_machine.state.limits import BatchWindow
 from learning_machine.stores.fusing import Weights
 from learning_machine.stores.ledger import Ledger
@@ -30,6 +30,8 @@ log = logging.getLogger("learning_machine")
 
 #: How long a reply waits for one step of learning, in seconds: a little more than the database gives a statement.
 PATIENCE = 3.0
+#: For how many replies the database is asked at a time: one for each connection of our own pool.
+AT_ONCE = 10
 
 
 @dataclass
@@ -79,6 +81,7 @@ class Parts:
     weights: Weights = Weights()
     max_context_tokens: int = 3_000
     methods: dict[str, str] = field(default_factory=dict)
+    threads: Threads = field(default_factory=partial(Threads, AT_ONCE))
 
     @property
     def patience(self) -> float | None:
@@ -91,11 +94,12 @@ def attempt(
 ) -> Any:
     """The function's result, or the default: learning never fails a reply. What failed is logged and counted.
 
-    `patience`: how long a reply may wait for it, in seconds. Only the kind of error is logged, because its text could
-    hold what a person said.
+    `patience`: how long a reply may wait for it, in seconds: a server that hangs keeps no time-out of its own. What comes
+    too late still happens; everything that learning writes may be written twice without harm. Only the kind of error is
+    logged, because its text could hold what a person said.
     """
     try:
-        return function() if patience is None else in_time(function, patience)
+        return function() if patience is None else parts.threads.start(function).result(patience)
     except Exception as error:  # noqa: BLE001 - the one place where learning's failures end
         return note(parts, step, error, default)
 
@@ -107,34 +111,9 @@ async def aattempt(
     try:
         if patience is None:
             return await asyncio.to_thread(function)
-        return await asyncio.wait_for(asyncio.wrap_future(started(function)), patience)
+        return await asyncio.wait_for(asyncio.wrap_future(parts.threads.start(function)), patience)
     except Exception as error:  # noqa: BLE001 - as `attempt`
         return note(parts, step, error, default)
-
-
-def in_time(function: Callable[[], Any], patience: float) -> Any:
-    """The function's result, if it comes in time: a server that hangs keeps no time-out of its own."""
-    return started(function).result(patience)
-
-
-def started(function: Callable[[], Any]) -> Future[Any]:
-    """What the function will return, from a thread of its own.
-
-    What comes too late still happens there; everything that learning writes may be written twice without harm.
-    """
-    outcome: Future[Any] = Future()
-    context = copy_context()
-
-    def run() -> None:
-        if not outcome.set_running_or_notify_cancel():
-            return
-        try:
-            outcome.set_result(context.run(function))
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, name="learning-machine-turn", daemon=True).start()
-    return outcome
 
 
 def note(parts: Parts, step: str, error: Exception, default: Any = None) -> Any:

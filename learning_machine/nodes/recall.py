@@ -16,6 +16,7 @@ from langgraph.runtime import get_runtime
 
 from learning_machine.nodes.calling import acaller_of, caller_of
 from learning_machine.nodes.parts import Parts, aattempt, attempt, note
+from learning_machine.nodes.threads import alone
 from learning_machine.state.identity import is_kept, scope_of
 from learning_machine.state.loop import LearningState, union
 from learning_machine.state.messages import keys_of, last_user_text, said_from, spoken, unsettled_from
@@ -72,7 +73,9 @@ def question_in(parts: Parts, messages: list[Any]) -> Question:
     if not searches(parts):
         return Question()
     text = last_user_text(messages)
-    return attempt(parts, "embedding", lambda: asked(parts, text), Question(), patience=parts.patience)  # type: ignore[no-any-return]
+    call = partial(asked, parts, text)
+    # A provider answers many at once, so that a slow one holds up nobody else.
+    return attempt(parts, "embedding", lambda: alone(call).result(parts.patience), Question())  # type: ignore[no-any-return]
 
 
 async def aquestion_in(parts: Parts, messages: list[Any]) -> Question:

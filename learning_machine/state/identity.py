@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from learning_machine.errors import ConfigurationError
-from learning_machine.state.modes import read_modes, strictest
+from learning_machine.state.modes import LearningMode, read_modes, strictest
 from learning_machine.state.scope import ChoosingScope, Scope
 
 #: Where LangGraph hands its checkpointer to nodes: the only sign that a thread's state is kept.
@@ -26,14 +26,23 @@ def scope_of(runtime: Any, config: Mapping[str, Any]) -> Scope:
     user = _server_user(runtime, configurable)
     if user is not None:
         given |= _authenticated(user, given)
+    given["modes"] = wanted_modes(runtime, config)
     try:
-        given["modes"] = strictest(*map(read_modes, (said.get("modes"), context.get("modes"), _read(user, "modes"))))
         return Scope.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigurationError(
             f"The run's context is no scope: {'.'.join(map(str, first['loc']))}: {first['msg']}."
         ) from None
+
+
+def wanted_modes(runtime: Any, config: Mapping[str, Any]) -> dict[str, LearningMode]:
+    """The modes that a run asks for, by learning type: the strictest of what its user, its context and `configurable` say."""
+    configurable = config.get("configurable") or {}
+    context, user = getattr(runtime, "context", None), _server_user(runtime, configurable)
+    said = (configurable.get("modes"), _read(context, "modes"), _read(user, "modes"))
+    try:
+        return strictest(*map(read_modes, said))
     except ValueError as error:
         raise ConfigurationError(f"The run's context is no scope: modes: {error}.") from None
 

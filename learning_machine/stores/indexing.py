@@ -35,7 +35,7 @@ class Vectors:
 
 
 def as_text(vector: Sequence[float]) -> str:
-    return "[" + ",".join(f"{number:.6g}" for number in vector) + "]"
+    return "[" + ",".join(["%.6g"] * len(vector)) % tuple(vector) + "]"
 
 
 def weights(text: str) -> tuple[list[str], list[float]]:

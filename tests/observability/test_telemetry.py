@@ -105,13 +105,13 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch, machine: Any) -> N
     for name in [name for name in sys.modules if name.split(".")[0] == "opentelemetry"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    telemetry._tracer.cache_clear()
+    telemetry._opentelemetry.cache_clear()
     try:
         with machine(ScriptedModel(learns=LEARNS)) as found:
             assert [one["status"] for one in found.process([("user", WORDS)], **ALICE)] == ["saved"]
         assert telemetry._tracer() is None
     finally:
-        telemetry._tracer.cache_clear()
+        telemetry._opentelemetry.cache_clear()
 
 
 #: Who is told of every run, as LangSmith's tracer is.

@@ -279,6 +279,8 @@ class Database:
         if access.spaces is None:
             connection.execute(query("access.spaces"), prepare=False)
 
+    # Without a `begin`, what is sent until a pipeline's end is one transaction.
+
     def read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
         """The rows of several named queries, in one network round trip."""
         self._be_known()
@@ -296,12 +298,10 @@ class Database:
     def _read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
         with self.connection(prepares=self._prepares) as connection:
             with connection.pipeline():
-                connection.execute("begin read only")
-                if connection.prepare_threshold is not None:
-                    connection.execute(query("access.plan_once"))
+                prepares = connection.prepare_threshold is not None
+                connection.execute(query("access.plan_once" if prepares else "access.read_only"))
                 self._let_in(connection, access)
                 cursors = [_ask(connection, name, params) for name, params in queries]
-                connection.execute("commit")
             return [cursor.fetchall() for cursor in cursors]
 
     def write(self, access: Access, name: str, params: Params) -> list[Row]:
@@ -315,7 +315,6 @@ class Database:
     def _write(self, access: Access, name: str, params: Params) -> list[Row]:
         with self.connection() as connection:
             with connection.pipeline():
-                # Without a `begin`, what is sent until the pipeline's end is one transaction.
                 self._let_in(connection, access)
                 cursor = connection.execute(query(name), params)
             return cursor.fetchall() if cursor.description else []

@@ -9,10 +9,13 @@ select set_config('role', %(role)s, true),
        set_config('learning_machine.spaces', coalesce(%(spaces)s::bigint[]::text, ''), true);
 
 -- name: plan_once
--- Plans are made once a connection, for whatever is asked. A plan made while tables were small would still read all of them
+-- A reading transaction whose plans are made once a connection, for whatever is asked. A plan made while tables were small would still read all of them
 -- when they have grown, so none may; nor may one sort what a frequent word finds, where it was taken for rare, to join it.
-select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
-       set_config('enable_mergejoin', 'off', true);
+select set_config('transaction_read_only', 'on', true), set_config('plan_cache_mode', 'force_generic_plan', true),
+       set_config('enable_seqscan', 'off', true), set_config('enable_mergejoin', 'off', true);
+
+-- name: read_only
+select set_config('transaction_read_only', 'on', true);
 
 -- name: spaces
 -- The ids of the spaces this transaction may see, themselves filtered by row-level security.
