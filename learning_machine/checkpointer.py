@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ T = TypeVar("T")
 
 #: What a step wrote: config, values, task and its path.
 Writes = tuple[RunnableConfig, Sequence[tuple[str, Any]], str, str]
+#: An insertion of a row that leaves one that is there alone.
+_ADDS = re.compile(r"^(\s*insert\b.*\bvalues\s*)(\([%s,\s]+\))(\s*on conflict\b.*\bdo nothing\s*)$", re.I | re.S)
 #: What `hold_unerased_thread` raises.
 ERASED_ONCE = "LM001"
 #: Refused checkpoints that are remembered: the runs that made them end soon.
@@ -232,8 +235,13 @@ class _Sending:
     def __init__(self, cursor: Cursor[Any]) -> None:
         self.execute = cursor.execute
 
-    def executemany(self, statement: Any, many: Iterable[Any]) -> None:
-        for parameters in many:
+    def executemany(self, statement: str, many: Iterable[Sequence[Any]]) -> None:
+        rows = list(many)
+        if len(rows) > 1 and _ADDS.search(statement):
+            # Rows that may not be there yet go together; what changes rows may name one twice.
+            together = _ADDS.sub(lambda found: found[1] + ", ".join([found[2]] * len(rows)) + found[3], statement)
+            statement, rows = together, [[value for row in rows for value in row]]
+        for parameters in rows:
             self.execute(statement, parameters)
 
 

@@ -26,10 +26,14 @@ def approve_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
     """The node of the agent's graph. Without a checkpointer nothing could be answered: what waits stays in the queue."""
 
     def approve(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
+        if not asked_in(state):
+            return nothing(state)
         waiting = attempt(parts, "looking for proposals", lambda: shown(parts, state, config), [])
         return {"learning_verdicts": decided(waiting, bound(state), config)}
 
     async def aapprove(state: LearningState, config: RunnableConfig) -> dict[str, Any]:
+        if not asked_in(state):
+            return nothing(state)
         waiting = await asyncio.to_thread(
             attempt, parts, "looking for proposals", partial(shown, parts, state, config), []
         )
@@ -43,10 +47,19 @@ def approve(state: Any) -> dict[str, Any]:
     return {}
 
 
+def asked_in(state: Mapping[str, Any]) -> list[str]:
+    """The handles of what this turn asks about."""
+    return list((state.get("learning") or {}).get("proposals") or [])
+
+
+def nothing(state: Mapping[str, Any]) -> dict[str, Any]:
+    """No verdicts, also where an earlier turn left some."""
+    return {"learning_verdicts": []} if state.get("learning_verdicts") else {}
+
+
 def shown(parts: Parts, state: Mapping[str, Any], config: Mapping[str, Any]) -> list[Proposal]:
     """The proposals this turn asks about, as `extract` listed them, so that a resume asks about the same ones."""
-    handles = (state.get("learning") or {}).get("proposals") or []
-    return parts.proposals.named(handles, scope_of(get_runtime(), config)) if handles else []
+    return parts.proposals.named(asked_in(state), scope_of(get_runtime(), config))
 
 
 def asked_about(waiting: Sequence[Proposal]) -> dict[str, Any]:
