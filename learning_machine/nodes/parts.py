@@ -30,7 +30,7 @@ log = logging.getLogger("learning_machine")
 
 #: How long a reply waits for one step of learning, in seconds: a little more than the database gives a statement.
 PATIENCE = 3.0
-#: For how many replies the database is asked at a time: one for each connection of our own pool.
+#: For how many replies the database is asked at a time at most: one for each connection of our own pool.
 AT_ONCE = 10
 
 
