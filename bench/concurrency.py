@@ -6,7 +6,8 @@ Side by side in one run, with a scripted model that takes a given time for every
 with the same checkpointer on the same server:
 
 - `create_learning_agent` beside the same graph with its learning steps empty;
-- `create_agent` with `LearningMiddleware` beside the bare `create_agent`.
+- `create_agent` with `LearningMiddleware` beside the bare `create_agent`;
+- and what of that is LangGraph's: a middleware whose two hooks do nothing, beside the bare `create_agent`.
 
 For each durability of checkpoints. The worker that reads runs in the same process meanwhile, as it does by default, or
 with `--background external` not at all.
@@ -23,6 +24,7 @@ from dataclasses import replace
 from typing import Any
 
 from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.runnables import RunnableLambda
 from measuring import Timing, print_settings, print_table, side_by_side, step
 from places import own_database, versions
@@ -36,9 +38,10 @@ from learning_machine.testing import ScriptedModel, change
 DURABILITIES = ("async", "exit")
 #: What a hundred conversations may take: so many times the same graph with empty steps, and the bare agent.
 GRAPH, MIDDLEWARE = 1.3, 1.6
-PAIRS = {
+PAIRS: dict[str, tuple[str, str, float | None]] = {
     "graph": ("the graph", "its steps empty", GRAPH),
     "middleware": ("LearningMiddleware", "bare agent", MIDDLEWARE),
+    "hooks": ("two empty hooks", "bare agent", None),
 }
 
 _numbers = itertools.count(1)
@@ -48,9 +51,19 @@ _PROFILE = [
 ]
 
 
+class Idle(AgentMiddleware[Any, Any]):
+    """The hooks of `LearningMiddleware`, with nothing in them."""
+
+    async def abefore_model(self, state: Any, runtime: Any) -> None:
+        return None
+
+    async def aafter_agent(self, state: Any, runtime: Any) -> None:
+        return None
+
+
 @contextmanager
 def agents(url: str, delay: float, background: Any) -> Iterator[tuple[dict[str, Any], LearningMachine]]:
-    """The four agents, and the machine that two of them learn with."""
+    """The agents, and the machine that two of them learn with."""
     model = ScriptedModel(answers="A novel.", delay=delay)
     # What reads meanwhile does not wait for a model, so that it costs this process as much as it ever could.
     reader = ScriptedModel(learns=lambda _: _PROFILE)
@@ -65,6 +78,7 @@ def agents(url: str, delay: float, background: Any) -> Iterator[tuple[dict[str, 
             "LearningMiddleware": create_agent(
                 model, middleware=[LearningMiddleware(machine)], context_schema=Scope, checkpointer=saver
             ),
+            "two empty hooks": create_agent(model, middleware=[Idle()], context_schema=Scope, checkpointer=saver),
             "bare agent": create_agent(model, context_schema=Scope, checkpointer=saver),
         }
         try:
@@ -150,7 +164,8 @@ def report(found: Mapping[str, Any]) -> None:
     for durability, timings in found["timings"].items():
         for name, ratio in ratios(timings).items():
             ours, bare, bound = PAIRS[name]
-            rows.append([f"{ours} / {bare}", durability, timings[ours], timings[bare], f"{ratio:.2f}", f"{bound:g}"])
+            most = "" if bound is None else f"{bound:g}"
+            rows.append([f"{ours} / {bare}", durability, timings[ours], timings[bare], f"{ratio:.2f}", most])
     count = found["settings"]["conversations"]
     print_table(
         f"{count} conversations at once, ms p50 / p95 of all together",

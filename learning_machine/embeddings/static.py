@@ -56,6 +56,11 @@ class StaticEmbeddings(Embeddings):
     any words, gets a vector of zeros, which stands for *no vector*: it has no direction to compare.
     """
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the table has been read from the disk."""
+        return _table.cache_info().currsize > 0
+
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         return [vector for batch in _batches(texts) for vector in _table().vectors(batch).tolist()]
 
@@ -63,8 +68,8 @@ class StaticEmbeddings(Embeddings):
         return self.embed_documents([text])[0]
 
     async def aembed_query(self, text: str) -> list[float]:
-        # Quicker than going to a thread for it, once the table has been read from the disk.
-        return self.embed_query(text) if _table.cache_info().currsize else await super().aembed_query(text)
+        # Quicker than going to a thread for it.
+        return self.embed_query(text) if self.at_hand else await super().aembed_query(text)
 
 
 def _batches(texts: list[str]) -> Iterator[list[str]]:

@@ -50,6 +50,11 @@ class Embedder:
         """Whether asking it needs no database any more."""
         return self._model is not None
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether a vector is made sooner than a thread is: from a table in memory, not by a provider."""
+        return self.known and bool(getattr(self.embeddings, "at_hand", False))
+
     def _dimension(self) -> int:
         return len(self.embeddings.embed_query("dimension"))
 

@@ -74,6 +74,8 @@ def question_in(parts: Parts, messages: list[Any]) -> Question:
         return Question()
     text = last_user_text(messages)
     call = partial(asked, parts, text)
+    if parts.database.opened and parts.embedder.at_hand:
+        return attempt(parts, "embedding", call, Question())  # type: ignore[no-any-return]
     # A provider answers many at once, so that a slow one holds up nobody else.
     return attempt(parts, "embedding", lambda: alone(call).result(parts.patience), Question())  # type: ignore[no-any-return]
 
