@@ -105,8 +105,9 @@ declare
     head   uuid;
     newest turn%rowtype;
     edited turn%rowtype;
-    fresh  int[];
     before uuid;
+    known  text[];
+    fresh  int[];
 begin
     insert into space (kind, owner, session, grp)
     select kind_, owner_, session_owner, grp_
@@ -143,15 +144,15 @@ begin
     end if;
 
     -- What the branch already has, or was erased with what was said before, is not recorded again.
+    known := array(
+        select distinct key from (
+            select t.messages from turn t
+            where t.space = recorded_in and t.machine = machine_ and t.session = session_ and t.abandoned_at is null
+            order by t.seq desc limit 500) as recent, unnest(recent.messages) as key
+        where key = any (keys));
     fresh := array(
         select m.at from unnest(keys) with ordinality as m (key, at)
-        where not exists (
-                select from (select t.messages from turn t
-                             where t.space = recorded_in and t.machine = machine_ and t.session = session_ and t.abandoned_at is null
-                             order by t.seq desc limit 500) as recent
-                where m.key = any (recent.messages))
-          and not said_before_erasure(speaker, session_, m.key, started)
-        order by m.at);
+        where m.key <> all (known) and not said_before_erasure(speaker, session_, m.key, started) order by m.at);
     if cardinality(fresh) = 0 then return next; return; end if;
     if exists (select from turn t where t.space = recorded_in and t.id = ids[1]) then
         -- The same words in the same place answer something else: without ids only the question tells them apart.
