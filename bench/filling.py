@@ -23,7 +23,7 @@ from learning_machine.state.extraction import ExtractedChange
 from learning_machine.stores.deciding import content_key
 from learning_machine.stores.indexing import MESSAGES, NAMES, message_text, weights
 from learning_machine.stores.naming import ENTITY
-from learning_machine.stores.postgres.database import Access, Space
+from learning_machine.stores.postgres.transactions import Access, Space
 from learning_machine.stores.resolving import index_keys
 
 SESSION = "before"

@@ -19,7 +19,7 @@ from learning_machine.errors import BudgetExceeded, ConfigurationError, Database
 from learning_machine.nodes.learning import failed_turn
 from learning_machine.nodes.parts import Parts, trace
 from learning_machine.stores.postgres import queue
-from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Transaction
+from learning_machine.stores.postgres.transactions import WRITE_TIMEOUT_MS, Access, Transaction
 from learning_machine.telemetry import count, fields
 
 T = TypeVar("T")

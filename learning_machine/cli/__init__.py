@@ -13,19 +13,7 @@ from typing import Annotated
 import typer
 
 from learning_machine.cli import audit, tokens
-from learning_machine.cli.browse import (
-    add,
-    edit,
-    entities,
-    entity,
-    forget,
-    get,
-    list_,
-    neighbours,
-    search,
-    timeline,
-    turns,
-)
+from learning_machine.cli.browse import add, edit, forget, get, list_, search, turns
 from learning_machine.cli.chat import chat
 from learning_machine.cli.curate import curate
 from learning_machine.cli.doctor import doctor
@@ -39,6 +27,7 @@ from learning_machine.cli.reporting import ReportingGroup
 from learning_machine.cli.review import review
 from learning_machine.cli.serve import serve
 from learning_machine.cli.show import show
+from learning_machine.cli.things import entities, entity, neighbours, timeline
 from learning_machine.cli.truth import explain, history, pin, undo
 from learning_machine.cli.worker import worker
 

@@ -17,7 +17,7 @@ from learning_machine.errors import LearningMachineError
 
 if TYPE_CHECKING:
     from learning_machine.machine import LearningMachine
-    from learning_machine.stores.postgres.database import Row
+    from learning_machine.stores.postgres.transactions import Row
 
 Verdict = Literal["ok", "warning", "problem"]
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}

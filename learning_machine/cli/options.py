@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +24,11 @@ def login_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "me"
+
+
+def scoped(user: str, groups: Sequence[str] | None) -> dict[str, Any]:
+    """Whose learnings, as the machine's methods take it."""
+    return {"user_id": user, "groups": tuple(groups or ())}
 
 
 User = Annotated[str, typer.Option("--user", "-u", metavar="ID", callback=_check_id, help="Whose learnings.")]
@@ -48,3 +54,5 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Debug = Annotated[
     bool, typer.Option("--debug", callback=lambda value: debug(bool(value)), help="Show log lines and tracebacks.")
 ]
+Limit = Annotated[int, typer.Option(min=1, max=200, help="At most so many.")]
+Cursor = Annotated[str | None, typer.Option(metavar="NEXT", help="Go on where the last page ended.")]

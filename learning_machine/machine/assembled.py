@@ -29,8 +29,9 @@ from learning_machine.stores.conversation import ConversationConfig, Conversatio
 from learning_machine.stores.fusing import Weights
 from learning_machine.stores.ledger import Ledger
 from learning_machine.stores.ledger_store import LedgerStore
-from learning_machine.stores.postgres.database import Database, check_schema
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
+from learning_machine.stores.postgres.transactions import check_schema
 from learning_machine.stores.proposals import ProposalQueue
 from learning_machine.stores.registry import Registry
 from learning_machine.stores.reviewers import Reviewers, check_reviewers

@@ -35,7 +35,7 @@ from learning_machine.stores.entity_rows import RELATIONSHIP
 from learning_machine.stores.fusing import fuse
 from learning_machine.stores.learned_knowledge import search_params
 from learning_machine.stores.ledger_store import LedgerStore, branch_query
-from learning_machine.stores.postgres.database import Row, Transaction
+from learning_machine.stores.postgres.transactions import Row, Transaction
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.reviewers import accepts
 from learning_machine.stores.spaces import access_of, modes_of

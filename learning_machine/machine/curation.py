@@ -21,7 +21,7 @@ from learning_machine.state.curation import TASKS, CurationConfig, Preview, Repo
 from learning_machine.state.scope import Scope
 from learning_machine.state.times import moment
 from learning_machine.stores.curation.rows import Place
-from learning_machine.stores.postgres.database import Access
+from learning_machine.stores.postgres.transactions import Access
 from learning_machine.stores.spaces import access_of
 from learning_machine.telemetry import step
 

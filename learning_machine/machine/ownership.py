@@ -27,7 +27,7 @@ from learning_machine.stores.importing.found import Found, Problem
 from learning_machine.stores.importing.tables import learnings_of
 from learning_machine.stores.indexing import message_text
 from learning_machine.stores.postgres import queue
-from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Transaction
+from learning_machine.stores.postgres.transactions import WRITE_TIMEOUT_MS, Transaction
 from learning_machine.stores.spaces import access_of, own_space
 
 #: A path, an open text file, the lines of one, or for agno's table a Postgres URL.

@@ -22,7 +22,7 @@ from learning_machine.stores.hindsight import MOST as HINDSIGHT
 from learning_machine.stores.hindsight import standing_query
 from learning_machine.stores.indexing import Vectors
 from learning_machine.stores.ledger_store import LedgerStore, branch_query
-from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Row
+from learning_machine.stores.postgres.transactions import WRITE_TIMEOUT_MS, Access, Row
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.reports import as_standing
 from learning_machine.stores.reviewers import accepts

@@ -16,7 +16,7 @@ from learning_machine.errors import DatabaseUnavailable
 from learning_machine.jobs import Worker, let_go, retry_parked
 from learning_machine.machine.learning import Learning
 from learning_machine.stores.postgres import queue
-from learning_machine.stores.postgres.database import Access
+from learning_machine.stores.postgres.transactions import Access
 
 log = logging.getLogger("learning_machine")
 

@@ -23,7 +23,7 @@ from learning_machine.state.curation import TASKS, CurationConfig
 from learning_machine.state.identity import can_wait, scope_of
 from learning_machine.state.scope import GLOBAL
 from learning_machine.stores.curation.rows import Place
-from learning_machine.stores.postgres.database import Space
+from learning_machine.stores.postgres.transactions import Space
 
 Node = Callable[..., dict[str, Any]]
 

@@ -29,7 +29,7 @@ from learning_machine.state.identity import scope_of, wanted_modes
 from learning_machine.state.loop import LearningState
 from learning_machine.state.proposals import Proposal
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import Access
+from learning_machine.stores.postgres.transactions import Access
 from learning_machine.stores.proposing import GATED
 
 

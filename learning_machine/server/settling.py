@@ -8,7 +8,7 @@ from learning_machine.server.callers import Caller
 from learning_machine.server.models import ProposalView
 from learning_machine.state.handles import id_of
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import Row
+from learning_machine.stores.postgres.transactions import Row
 from learning_machine.stores.settling import may_settle, proposal_of, waiting
 
 _PRIVATE = ("user", "session")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from learning_machine.state.handles import LEARNING, PROPOSAL, handle_of
-from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Access
 
 #: Recomputing every chain may take a while.
 TIMEOUT_MS = 600_000

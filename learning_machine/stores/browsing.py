@@ -30,7 +30,8 @@ from learning_machine.state.views import (
 )
 from learning_machine.stores.entity_rows import EVENT, RELATIONSHIP
 from learning_machine.stores.naming import ENTITY
-from learning_machine.stores.postgres.database import Database, Row, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Row, Transaction
 from learning_machine.stores.spaces import access_of
 
 #: As many as one page holds at most, and as many rows as are read of one thing.

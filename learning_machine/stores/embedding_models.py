@@ -7,8 +7,9 @@ from collections.abc import Callable
 from psycopg import sql
 
 from learning_machine.errors import ConfigurationError
-from learning_machine.stores.postgres.database import Access, Database, Row
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.queries import query
+from learning_machine.stores.postgres.transactions import Access, Row
 
 #: halfvec holds vectors of up to 16,000 numbers, but an index on it only takes this many.
 MAX_DIMENSION = 4_000

@@ -7,7 +7,7 @@ from typing import Any
 
 from learning_machine.errors import LearningNotFound
 from learning_machine.state.handles import PROPOSAL, handle_of, id_of
-from learning_machine.stores.postgres.database import Row, Transaction
+from learning_machine.stores.postgres.transactions import Row, Transaction
 
 _DOING = ("action", "actor", "origin", "at")
 

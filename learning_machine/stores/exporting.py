@@ -11,8 +11,9 @@ from psycopg.rows import DictRow
 
 from learning_machine.errors import MissingScope
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import Database, Row
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.queries import query
+from learning_machine.stores.postgres.transactions import Row
 from learning_machine.stores.spaces import access_of, own_space
 
 #: The format's name and version, as the first line says them.

@@ -10,7 +10,7 @@ from learning_machine.stores.deciding import covered
 from learning_machine.stores.fusing import Weights, fuse
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.naming import ENTITY
-from learning_machine.stores.postgres.database import Row
+from learning_machine.stores.postgres.transactions import Row
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.resolving import index_keys
 

@@ -10,7 +10,7 @@ from typing import Any
 from learning_machine.state.asking_words import is_asking
 from learning_machine.state.lexemes import lexemes, query_lexemes
 from learning_machine.state.times import without_times
-from learning_machine.stores.postgres.database import Row, Transaction
+from learning_machine.stores.postgres.transactions import Row, Transaction
 
 #: BM25's two constants, and the length in lexemes that counts as ordinary. The length is fixed so that a text's weights
 #: do not depend on the others', and indexing one text never touches another.

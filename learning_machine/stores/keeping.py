@@ -19,7 +19,7 @@ from learning_machine.state.scope import Scope
 from learning_machine.stores.deciding import Incumbent, Outcome, Witness, content_key
 from learning_machine.stores.indexing import Vectors, index, index_names, unindex
 from learning_machine.stores.naming import ENTITY
-from learning_machine.stores.postgres.database import Row, Transaction
+from learning_machine.stores.postgres.transactions import Row, Transaction
 from learning_machine.stores.resolving import index_keys
 from learning_machine.stores.spaces import own_space
 from learning_machine.stores.timing import Landing

@@ -17,7 +17,8 @@ from learning_machine.errors import DatabaseUnavailable, Erased, WriteFailed
 from learning_machine.state.changes import Change, Receipt, Refused
 from learning_machine.state.messages import map_text
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Database, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import WRITE_TIMEOUT_MS, Transaction
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.writing import Source, Writing
 from learning_machine.telemetry import count_changes, fields, step

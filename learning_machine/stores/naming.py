@@ -10,7 +10,7 @@ from learning_machine.state.changes import Add, Refused
 from learning_machine.state.entities import EntityRef
 from learning_machine.state.messages import clean_text
 from learning_machine.stores.deciding import lock_key
-from learning_machine.stores.postgres.database import Row, Transaction
+from learning_machine.stores.postgres.transactions import Row, Transaction
 from learning_machine.stores.resolving import Known, Resolution, folded, lookup_keys, name_key, resolve
 
 ENTITY = "entity"

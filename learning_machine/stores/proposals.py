@@ -20,7 +20,8 @@ from learning_machine.state.scope import Scope
 from learning_machine.stores import settling
 from learning_machine.stores.indexing import Vectors
 from learning_machine.stores.ledger import failed
-from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import WRITE_TIMEOUT_MS, Access, Row, Transaction
 from learning_machine.stores.proposing import Proposing, digest, edited
 from learning_machine.stores.reviewers import Reviewers, accepts, may_decide
 from learning_machine.stores.spaces import access_of

@@ -18,7 +18,7 @@ from learning_machine.state.proposals import Risk
 from learning_machine.state.scope import Scope
 from learning_machine.stores.deciding import content_key, lock_key, says_the_same
 from learning_machine.stores.naming import Naming
-from learning_machine.stores.postgres.database import Row, Transaction
+from learning_machine.stores.postgres.transactions import Row, Transaction
 from learning_machine.stores.resolving import name_key
 
 #: What needs somebody's decision before it is stored.

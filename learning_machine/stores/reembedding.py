@@ -15,9 +15,10 @@ from itertools import chain
 from learning_machine.errors import ConfigurationError, DatabaseUnsuitable, EmbeddingFailed
 from learning_machine.stores.embedding_models import build_index, check_dimension, has_index
 from learning_machine.stores.indexing import NAMES, as_text, message_text, weights
-from learning_machine.stores.postgres.database import Access, Database, Row, Transaction
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import standing
 from learning_machine.stores.postgres.queries import query
+from learning_machine.stores.postgres.transactions import Access, Row, Transaction
 from learning_machine.stores.resolving import index_keys
 
 #: Vectors of texts, in their order.

@@ -15,7 +15,7 @@ from learning_machine.stores.echoing import Shown, echo_of
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.keeping import Content, Keeping, Planned
 from learning_machine.stores.naming import ENTITY
-from learning_machine.stores.postgres.database import Row
+from learning_machine.stores.postgres.transactions import Row
 from learning_machine.stores.timing import Claim, Landing, as_end, ends_what_stands, land
 
 

@@ -12,7 +12,8 @@ from learning_machine.state.handles import handle_of, id_of
 from learning_machine.state.proposals import Proposal, Verdict
 from learning_machine.state.scope import Scope
 from learning_machine.stores.indexing import Vectors
-from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import WRITE_TIMEOUT_MS, Access, Row, Transaction
 from learning_machine.stores.proposing import digest
 from learning_machine.stores.reviewers import Reviewers, accepts
 from learning_machine.stores.spaces import access_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from learning_machine.state.modes import LearningMode, stricter
 from learning_machine.state.scope import GLOBAL, USER, Scope
-from learning_machine.stores.postgres.database import Access, Space
+from learning_machine.stores.postgres.transactions import Access, Space
 
 
 def own_space(scope: Scope) -> Space | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from learning_machine.errors import BudgetExceeded
 from learning_machine.state.limits import HourlyLimits
-from learning_machine.stores.postgres.database import Access, Database, Row
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Access, Row
 
 
 class Spending:

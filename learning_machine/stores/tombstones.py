@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from learning_machine.state.changes import Change, Refused
 from learning_machine.state.scope import Scope
 from learning_machine.stores.deciding import content_key
-from learning_machine.stores.postgres.database import Transaction
+from learning_machine.stores.postgres.transactions import Transaction
 
 #: What a thing is, and what it says.
 Mark = tuple[str, str]

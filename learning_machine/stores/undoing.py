@@ -18,7 +18,8 @@ from learning_machine.stores.deciding import lock_key
 from learning_machine.stores.indexing import Vectors, index, index_names, unindex
 from learning_machine.stores.ledger import failed
 from learning_machine.stores.naming import ENTITY
-from learning_machine.stores.postgres.database import Access, Database, Row, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Access, Row, Transaction
 from learning_machine.stores.resolving import index_keys
 
 #: What a learning's fate consists of; all else of it is content, and never changes.

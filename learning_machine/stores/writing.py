@@ -18,7 +18,7 @@ from learning_machine.stores.deciding import (
 )
 from learning_machine.stores.keeping import Planned, Source
 from learning_machine.stores.naming import ENTITY, Naming
-from learning_machine.stores.postgres.database import Row
+from learning_machine.stores.postgres.transactions import Row
 from learning_machine.stores.proposing import GATED, Proposing
 from learning_machine.stores.saving import Saving
 from learning_machine.stores.spaces import own_space, space_for

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from scenes import insight, learn_rules
 
 from learning_machine import LearningMachine, LearningMode, UserProfileConfig
-from learning_machine.stores.postgres.database import Access
+from learning_machine.stores.postgres.transactions import Access
 from learning_machine.testing import ScriptedModel, change
 
 GROUPS = ("engineering",)

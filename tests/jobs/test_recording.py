@@ -15,7 +15,7 @@ from learning_machine.errors import WriteFailed
 from learning_machine.state.limits import BatchWindow
 from learning_machine.state.messages import Said
 from learning_machine.stores.postgres import queue
-from learning_machine.stores.postgres.database import Access
+from learning_machine.stores.postgres.transactions import Access
 from learning_machine.stores.turns import TurnRecord
 from learning_machine.testing import ScriptedModel
 

@@ -19,8 +19,9 @@ import pytest
 from learning_machine import LearningMachine
 from learning_machine.errors import DatabaseUnsuitable, SchemaOutOfDate, SchemaTooNew
 from learning_machine.stores.postgres import migrate as migrating
-from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import Migration, applied, code_level, migrate, migrations, prepare
+from learning_machine.stores.postgres.transactions import Access
 from learning_machine.testing import ScriptedModel, change
 
 Look = Callable[..., list[dict[str, Any]]]

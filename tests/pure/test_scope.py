@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import Space
+from learning_machine.stores.postgres.transactions import Space
 from learning_machine.stores.spaces import access_of, own_space, space_for
 
 

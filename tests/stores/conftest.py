@@ -22,8 +22,9 @@ from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
 from learning_machine.stores.ledger import Ledger
 from learning_machine.stores.ledger_store import LedgerStore
-from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
+from learning_machine.stores.postgres.transactions import Access
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.turns import TurnRecord, Turns, turn_id
 from learning_machine.stores.writing import Source

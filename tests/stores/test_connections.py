@@ -16,8 +16,9 @@ from psycopg_pool import ConnectionPool
 
 from learning_machine import LearningMachine
 from learning_machine.errors import ConfigurationError, DatabaseUnavailable
-from learning_machine.stores.postgres.database import Access, Database, check_schema
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
+from learning_machine.stores.postgres.transactions import Access, check_schema
 from learning_machine.testing import ScriptedModel, change
 
 LEARNS = [change("user_profile", "Bern", kind="field", name="location")]

@@ -15,7 +15,8 @@ from learning_machine import LearningMachine, LearningMode, UserProfileConfig
 from learning_machine.errors import DatabaseUnavailable, LearningMachineError, WriteFailed
 from learning_machine.state.changes import Add
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Access
 from learning_machine.stores.writing import Source
 from learning_machine.testing import ScriptedModel, change
 

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from learning_machine.errors import ConfigurationError
-from learning_machine.stores.postgres.database import Access, Database, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Access, Transaction
 
 ALICE = Access(user_id="alice")
 CONTENT = {

@@ -19,8 +19,9 @@ from learning_machine.state.messages import Said
 from learning_machine.state.modes import LearningMode
 from learning_machine.state.scope import Scope
 from learning_machine.stores.ledger import Ledger
-from learning_machine.stores.postgres.database import Access, Database, Space, Transaction
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
+from learning_machine.stores.postgres.transactions import Access, Space, Transaction
 from learning_machine.stores.spaces import access_of
 from learning_machine.stores.writing import Source
 

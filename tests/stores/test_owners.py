@@ -13,8 +13,9 @@ import pytest
 
 from learning_machine import LearningMachine
 from learning_machine.errors import DatabaseUnsuitable
-from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
+from learning_machine.stores.postgres.transactions import Access
 from learning_machine.testing import ScriptedModel, change
 
 _numbers = itertools.count(1)

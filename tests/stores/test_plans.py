@@ -16,9 +16,10 @@ from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.learned_knowledge import CANDIDATES, search_params
-from learning_machine.stores.postgres.database import Access, Database, Space
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.postgres.queries import positional, query
+from learning_machine.stores.postgres.transactions import Access, Space
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.turns import TurnRecord, Turns
 

@@ -16,8 +16,9 @@ from learning_machine import LearningMachine
 from learning_machine.state.limits import BatchWindow
 from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import Access, Database
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
+from learning_machine.stores.postgres.transactions import Access
 from learning_machine.stores.turns import TurnRecord, Turns
 from learning_machine.testing import ScriptedModel, change
 

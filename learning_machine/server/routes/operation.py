@@ -12,7 +12,7 @@ from learning_machine.machine import LearningMachine
 from learning_machine.server.dependencies import Admin
 from learning_machine.server.metrics import MEDIA_TYPE
 from learning_machine.server.models import Health
-from learning_machine.stores.postgres.database import Access
+from learning_machine.stores.postgres.transactions import Access
 
 router = APIRouter(tags=["operation"])
 

@@ -19,7 +19,8 @@ from learning_machine.stores.curation.aging import Fading
 from learning_machine.stores.curation.planning import Plan
 from learning_machine.stores.curation.reading import access_to, rows_of, scope_of
 from learning_machine.stores.curation.rows import Place, Row
-from learning_machine.stores.postgres.database import Database, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Transaction
 from learning_machine.stores.writing import Source, Writing
 
 ACTOR = "curation"

@@ -9,7 +9,8 @@ from learning_machine.errors import LearningNotFound, NotAllowed
 from learning_machine.state.changes import Origin, Receipt
 from learning_machine.state.handles import handle_of
 from learning_machine.stores.explaining import number_of
-from learning_machine.stores.postgres.database import Access, Database, Row
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Access, Row
 
 
 def pin(

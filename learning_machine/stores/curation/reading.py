@@ -11,7 +11,8 @@ from uuid import UUID
 from learning_machine.errors import MissingScope
 from learning_machine.state.scope import Scope
 from learning_machine.stores.curation.rows import Place, Row, Used
-from learning_machine.stores.postgres.database import READ_TIMEOUT_MS, Access, Database, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import READ_TIMEOUT_MS, Access, Transaction
 from learning_machine.stores.spaces import access_of
 
 #: Reading a whole space may take longer than a turn may wait.

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from learning_machine.state.handles import handle_of
 from learning_machine.stores.curation.aging import Fading, fading_of
-from learning_machine.stores.postgres.database import Space
+from learning_machine.stores.postgres.transactions import Space
 
 #: Kinds that are told apart by what they are called: nothing of them says the same as another.
 NAMED_KINDS = frozenset({"alias", "entity", "property"})

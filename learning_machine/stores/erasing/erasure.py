@@ -19,7 +19,8 @@ from learning_machine.stores.erasing.receipt import receipt_of, save
 from learning_machine.stores.erasing.standing import Standing
 from learning_machine.stores.erasing.wanted import Gone, Place, Threads, Wanted, places, places_of
 from learning_machine.stores.ledger import failed
-from learning_machine.stores.postgres.database import Access, Database, Row, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Access, Row, Transaction
 from learning_machine.stores.tombstones import Mark, entomb, learned_mark, tombstone_owner
 
 #: How often it is tried when somebody else's locks are in the way.

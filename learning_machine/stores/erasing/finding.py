@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from learning_machine.stores.erasing.wanted import Gone, Wanted, naming, places, places_of
-from learning_machine.stores.postgres.database import Row, Transaction
+from learning_machine.stores.postgres.transactions import Row, Transaction
 
 
 class Finding:

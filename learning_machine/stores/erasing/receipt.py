@@ -10,7 +10,8 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from learning_machine.stores.erasing.wanted import Gone, Threads, Wanted
-from learning_machine.stores.postgres.database import Access, Database, Row, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Access, Row, Transaction
 
 #: What this library cannot reach, said on every receipt.
 BEYOND = (

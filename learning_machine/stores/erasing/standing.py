@@ -13,7 +13,7 @@ from learning_machine.state.changes import TRUST, Origin
 from learning_machine.stores.erasing.rederiving import Remaining, remaining
 from learning_machine.stores.erasing.wanted import Place, places
 from learning_machine.stores.indexing import Vectors, index, index_names
-from learning_machine.stores.postgres.database import Row, Transaction
+from learning_machine.stores.postgres.transactions import Row, Transaction
 from learning_machine.stores.resolving import index_keys
 
 

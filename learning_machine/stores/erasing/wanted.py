@@ -10,7 +10,7 @@ from uuid import UUID
 
 from learning_machine.errors import InvalidInput
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import Row
+from learning_machine.stores.postgres.transactions import Row
 
 #: A space, and the id of a row in it.
 Place = tuple[int, int]

@@ -14,8 +14,9 @@ from psycopg import sql
 from psycopg.rows import DictRow
 
 from learning_machine.errors import DatabaseUnsuitable, SchemaOutOfDate, SchemaTooNew
-from learning_machine.stores.postgres.database import Access, Database, Names, Row
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.queries import query
+from learning_machine.stores.postgres.transactions import Access, Names, Row
 
 OLDEST_SERVER = 150_000
 OLDEST_VECTOR = (0, 8)

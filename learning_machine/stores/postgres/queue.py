@@ -15,7 +15,8 @@ import procrastinate
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from learning_machine.stores.postgres.database import WRITE_TIMEOUT_MS, Access, Database, Row, Transaction
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import WRITE_TIMEOUT_MS, Access, Row, Transaction
 
 TASK, CURATE = "learn", "curate"
 #: How often a worker looks for what no notification announced, in seconds.

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from learning_machine.state.messages import clean_value
 from learning_machine.stores.importing.found import Problem
-from learning_machine.stores.postgres.database import Row
+from learning_machine.stores.postgres.transactions import Row
 from learning_machine.stores.restoring.learned import Learned
 from learning_machine.stores.restoring.progress import Placed
 

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from learning_machine.state.changes import TRUST, Origin
 from learning_machine.state.messages import clean_text, clean_value
 from learning_machine.stores.indexing import index, index_names
-from learning_machine.stores.postgres.database import Row
+from learning_machine.stores.postgres.transactions import Row
 from learning_machine.stores.resolving import index_keys
 from learning_machine.stores.restoring.progress import Placed, moment
 from learning_machine.stores.restoring.said import Said

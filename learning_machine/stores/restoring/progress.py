@@ -10,7 +10,7 @@ from typing import Any
 from learning_machine.state.messages import clean_text
 from learning_machine.stores.importing.found import Problem
 from learning_machine.stores.indexing import message_text
-from learning_machine.stores.postgres.database import Row
+from learning_machine.stores.postgres.transactions import Row
 from learning_machine.stores.tombstones import Mark, learned_mark, message_mark
 
 #: A record with its place in the file.

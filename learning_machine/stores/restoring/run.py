@@ -13,7 +13,8 @@ from learning_machine.state.changes import Origin
 from learning_machine.state.scope import Scope
 from learning_machine.stores.importing.found import Problem
 from learning_machine.stores.indexing import Vectors
-from learning_machine.stores.postgres.database import Access, Database, Row, Space
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.transactions import Access, Row, Space
 from learning_machine.stores.restoring.batch import Batch
 from learning_machine.stores.restoring.progress import Placed, Progress, searched
 from learning_machine.stores.spaces import access_of, own_space

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from learning_machine.state.messages import clean_value
 from learning_machine.state.scope import Scope
 from learning_machine.stores.indexing import MESSAGES, Vectors, index
-from learning_machine.stores.postgres.database import Row, Space, Transaction
+from learning_machine.stores.postgres.transactions import Row, Space, Transaction
 from learning_machine.stores.restoring.progress import Placed, Progress, mark_of, searched
 from learning_machine.stores.tombstones import erased
 

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from learning_machine import LearningMachine
-from learning_machine.stores.postgres.database import Transaction
+from learning_machine.stores.postgres.transactions import Transaction
 from learning_machine.testing import ScriptedModel
 
 url, statement, what, argument = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
