@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from learning_machine.machine.browsing import Browsing
+from learning_machine.machine.correcting import Correcting
 from learning_machine.machine.curation import Curation
 from learning_machine.machine.graphs import Graphs
 from learning_machine.machine.ownership import Ownership
 from learning_machine.machine.truth import Truth
 
 
-class LearningMachine(Graphs, Truth, Curation, Browsing, Ownership):
+class LearningMachine(Graphs, Truth, Curation, Correcting, Ownership):
     """What an agent learns with. Complete by itself: `recall`, `process` and the rest need no graph.
 
     Each store takes `True`, a config, or a store. Without any store named it keeps a user profile. Nothing connects

@@ -14,9 +14,10 @@ from learning_machine.state.handles import PROPOSAL, id_of
 from learning_machine.state.proposals import Proposal, Verdict
 from learning_machine.state.scope import Scope
 from learning_machine.stores.postgres.transactions import Row
-from learning_machine.stores.proposals import LOOK_AGAIN, proposal_of
+from learning_machine.stores.proposals import LOOK_AGAIN
 from learning_machine.stores.reviewers import accepts
 from learning_machine.stores.settling import proposal_of as settled_of
+from learning_machine.stores.waiting import proposal_of
 
 #: As many as are looked at for one page.
 MOST = 10_000

@@ -8,31 +8,33 @@ from typing import Any
 from uuid import UUID
 
 from learning_machine.errors import InvalidInput, LearningNotFound
-from learning_machine.state.handles import PROPOSAL, handle_of, id_of
+from learning_machine.state.handles import id_of
 from learning_machine.state.messages import clean_text
 from learning_machine.state.scope import Scope
 from learning_machine.state.views import (
-    ConnectionView,
     EntitySummary,
     EntityView,
     EventView,
     LearningView,
     Neighbourhood,
-    NodeView,
     Page,
-    Progress,
-    SaidView,
     State,
-    TaughtView,
     TurnView,
-    aliases_in,
-    type_in,
 )
 from learning_machine.stores.entity_rows import EVENT, RELATIONSHIP
-from learning_machine.stores.naming import ENTITY
 from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.transactions import Row, Transaction
 from learning_machine.stores.spaces import access_of
+from learning_machine.stores.viewing import (
+    connection_of,
+    event_of,
+    learning_of,
+    named,
+    neighbourhood_of,
+    summary_of,
+    turn_of,
+    when_of,
+)
 
 #: As many as one page holds at most, and as many rows as are read of one thing.
 MAX_PAGE, MAX_ABOUT = 200, 1_000
@@ -130,12 +132,12 @@ class Browsing:
         params = {**_NOTHING, "store": head["store"], "about": head["slot"], "state": "holding", "limit": MAX_ABOUT + 1}
         rows = [row for row in self._read(scope, "browsing.learnings", params) if row["space"] == head["space"]]
         facts = [row for row in rows if row["kind"] not in (EVENT, RELATIONSHIP)]
-        events = sorted((row for row in rows if row["kind"] == EVENT), key=_when, reverse=True)
+        events = sorted((row for row in rows if row["kind"] == EVENT), key=when_of, reverse=True)
         hidden = {"events": len(events) - LATEST} if len(events) > LATEST else {}
         if len(rows) > MAX_ABOUT:
             hidden["more"] = 1
         return EntityView(
-            **_named(head),
+            **named(head),
             facts=tuple(learning_of(row) for row in reversed(facts)),
             events=tuple(map(event_of, events[:LATEST])),
             connections=tuple(connection_of(row) for row in rows if row["kind"] == RELATIONSHIP),
@@ -157,7 +159,7 @@ class Browsing:
         params["subject"] = self._head(scope, entity)["slot"] if entity else None
         if cursor:
             row = self.row(scope, cursor)
-            params |= {"before": _when(row)[0], "before_id": row["id"]}
+            params |= {"before": when_of(row)[0], "before_id": row["id"]}
         rows = self._read(scope, "browsing.timeline", params)
         shown = tuple(map(event_of, rows[:limit]))
         return Page[EventView](items=shown, next=shown[-1].handle if len(rows) > limit else None)
@@ -212,116 +214,6 @@ class Browsing:
     def _read(self, scope: Scope, query: str, params: Mapping[str, Any]) -> list[Row]:
         with self.database.transaction(access_of(scope)) as transaction:
             return transaction.all(query, params)
-
-
-# --- rows as they are shown -------------------------------------------------------------------------------------------
-
-
-def learning_of(row: Row) -> LearningView:
-    same = ("store", "kind", "name", "text", "value", "namespace", "about", "towards", "origin", "status", "holds")
-    times = ("known_from", "known_to", "true_from", "true_to", "expires_at", "pinned")
-    return LearningView(
-        handle=handle_of(row["id"]),
-        **{name: row[name] for name in (*same, *times)},
-        subject=row["subject"],
-        target=row["target"],
-        stale=row["stale_at"] is not None,
-        quotes=tuple(row["quotes"] or ()),
-        supersedes=handle_of(row["supersedes"]) if row["supersedes"] else None,
-        superseded_by=handle_of(row["superseded_by"]) if row["superseded_by"] else None,
-    )
-
-
-def summary_of(row: Row) -> EntitySummary:
-    return EntitySummary(**_named(row), facts=row["facts"], connections=row["connections"])
-
-
-def event_of(row: Row) -> EventView:
-    return EventView(
-        handle=handle_of(row["id"]),
-        text=row["text"],
-        at=_when(row)[0],
-        dated=row["true_from"] is not None,
-        entity=row["subject"],
-        about=row["about"],
-        namespace=row["namespace"],
-    )
-
-
-def connection_of(row: Row) -> ConnectionView:
-    return ConnectionView(
-        handle=handle_of(row["id"]),
-        source=row["subject"],
-        source_name=row["about"] or "?",
-        relation=row["name"],
-        target=row["target"],
-        target_name=row["towards"] or "?",
-    )
-
-
-def neighbourhood_of(head: Row, rows: Sequence[Row]) -> Neighbourhood:
-    """Nodes and edges, from the rows of `entities.neighbours`, nearest first."""
-    nodes = {head["slot"]: NodeView(id=head["slot"], name=head["name"], type=type_in(head["value"]), hops=0)}
-    for row in rows:
-        for end, name, value in (
-            (row["subject"], row["subject_name"], row["subject_value"]),
-            (row["target"], row["target_name"], row["target_value"]),
-        ):
-            nodes.setdefault(end, NodeView(id=end, name=name, type=type_in(value), hops=row["hops"]))
-    edges = tuple(
-        connection_of({**row, "about": row["subject_name"], "towards": row["target_name"]}).model_copy(
-            update={"hops": row["hops"]}
-        )
-        for row in rows
-    )
-    return Neighbourhood(center=head["slot"], nodes=tuple(nodes.values()), edges=edges)
-
-
-def turn_of(row: Row, learned: Sequence[Row], proposed: Sequence[Row]) -> TurnView:
-    status: Progress = (
-        "learned" if row["read_at"] else "parked" if row["parked"] else "failed" if row["failures"] else "waiting"
-    )
-    keys = set(row["messages"])
-    return TurnView(
-        id=row["id"],
-        session=row["session"],
-        recorded_at=row["recorded_at"],
-        status=status,
-        abandoned=row["abandoned"],
-        said=tuple(SaidView(**one) for one in row["said"] or ()),
-        learned=tuple(taught(one) for one in learned if one["turn"] == row["id"] or one["anchor"] in keys),
-        proposed=tuple(
-            TaughtView(
-                handle=handle_of(one["id"], PROPOSAL), store=one["store"], text=one["text"] or "", status=one["status"]
-            )
-            for one in proposed
-            if one["turn"] == row["id"]
-        ),
-    )
-
-
-def taught(row: Row) -> TaughtView:
-    names = ("store", "kind", "name", "text", "about", "status")
-    return TaughtView(handle=handle_of(row["id"]), **{name: row[name] for name in names})
-
-
-def _named(row: Row) -> dict[str, Any]:
-    return {
-        "id": row["slot"],
-        "handle": handle_of(row["id"]),
-        "name": row["name"],
-        "type": type_in(row["value"]),
-        "aliases": aliases_in(row["value"]),
-        "namespace": row["namespace"],
-    }
-
-
-def _when(row: Row) -> tuple[datetime, int]:
-    return (row["true_from"] or row["known_from"], row["id"])
-
-
-def is_entity(row: Row) -> bool:
-    return bool(row["kind"] == ENTITY and row["subject"] == "")
 
 
 def _plain(text: str | None) -> str | None:

@@ -27,6 +27,7 @@ RECORDS = {
     "evidence": "export.evidence",
     "derived_from": "export.derived",
     "root": "export.roots",
+    "archived": "export.archived",
 }
 #: Rows fetched from the server at once.
 AT_ONCE = 500

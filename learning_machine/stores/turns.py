@@ -124,7 +124,9 @@ class Turns:
         if own is None or not turn.said:
             return None
         try:
-            rows = self._recorded(access_of(scope, timeout_ms=RECORD_TIMEOUT_MS), self.params(own, scope, turn, window))
+            # Which spaces are in sight it finds out itself, because it may make one.
+            access = access_of(scope, timeout_ms=RECORD_TIMEOUT_MS, spaces=())
+            rows = self._recorded(access, self.params(own, scope, turn, window))
         except psycopg.Error as error:
             raise failed(error) from error
         if not rows:

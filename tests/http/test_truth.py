@@ -36,6 +36,24 @@ def test_history_why_and_undo(api: Api, name: Name) -> None:
     assert [one["text"] for one in alice.get("/v1/learnings").json()["items"]] == ["Alicia"]
 
 
+def test_pin_and_unpin(api: Api, name: Name) -> None:
+    """A learning is pinned and let go by whose it is, any number of times; nobody else can, nor what no longer holds."""
+    alice, bob = api.client(name("alice")), api.client(name("bob"))
+    path = f"/v1/learnings/{add(alice, text='Alice', kind='field', name='name')['handle']}"
+    for _ in range(2):
+        assert alice.put(f"{path}/pin").json()["pinned"] is True
+        problem(bob.put(f"{path}/pin"), 404)
+        problem(bob.delete(f"{path}/pin"), 404)
+        assert alice.get(path).json()["pinned"] is True
+    edited = alice.patch(path, json={"text": "Alicia"}, headers={"If-Match": alice.get(path).headers["etag"]}).json()
+    assert edited["learning"]["pinned"] is True
+    problem(alice.put(f"{path}/pin"), 404)
+    for _ in range(2):
+        new = f"/v1/learnings/{edited['learning']['handle']}/pin"
+        assert alice.delete(new).json()["pinned"] is False
+    problem(alice.put("/v1/learnings/nothing/pin"), 404)
+
+
 def test_as_of(api: Api, name: Name) -> None:
     """What was true on a day is what held then, and what was known before something was learned is without it."""
     alice = api.client(name("alice"))

@@ -6,8 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
+
 from learning_machine import LearningMachine
 from learning_machine import Scope as scope_of
+from learning_machine.state.handles import id_of
 from learning_machine.testing import change
 
 WITHOUT_SESSION: dict[str, Any] = {"user_id": "alice", "groups": ["eng"]}
@@ -59,6 +62,31 @@ def test_history_comes_along(alice: LearningMachine, full: Callable[..., Learnin
     assert len(turns) == 2
     for turn in turns:
         assert wiped.learned(turn) == alice.learned(turn)
+
+
+def test_what_curation_archived_stays_archived_and_goes_in_its_time(
+    alice: LearningMachine, full: Callable[..., LearningMachine], url: str, other_url: str
+) -> None:
+    """What was archived comes along as such, with what stands for it, and is deleted when its grace is over."""
+    name, home = (next(one for one in histories(alice) if one["text"] == text) for text in ("Alice", "Lisbon"))
+    with psycopg.connect(url) as connection:
+        connection.execute("set search_path = learning_machine")
+        connection.execute(
+            "update learning set status = 'archived', known_to = now() where id = %s", [id_of(name["handle"])]
+        )
+        connection.execute(
+            "insert into archived (space, learning, survivor, reason, batch, at) "
+            "select space, id, %s, 'says the same', gen_random_uuid(), now() - interval '400 days' from learning where id = %s",
+            [id_of(home["handle"]), id_of(name["handle"])],
+        )
+    lines = list(alice.export(**WITHOUT_SESSION))
+    assert sum('"record":"archived"' in line for line in lines) == 1
+    wiped = full(db=other_url)
+    assert not wiped.import_(lines, **WITHOUT_SESSION).problems
+    assert list(wiped.export(**WITHOUT_SESSION))[1:] == lines[1:]
+    for machine in (alice, wiped):
+        assert machine.curator.prune(user_id="alice").figures == {"deleted": 1}
+        assert "Alice" not in {row["text"] for row in histories(machine)}
 
 
 def test_importing_twice_doubles_nothing(

@@ -1,4 +1,4 @@
-"""What stood in a place before, why something is known, and taking a change back."""
+"""What stood in a place before, why something is known, keeping it, and taking a change back."""
 
 from __future__ import annotations
 
@@ -76,6 +76,20 @@ def explain_recall(who: Who, machine: Machine, asked: WhyRecalled) -> dict[str, 
     """Why a message recalls what it does: scores by parts, and of what was left out the stage that did it."""
     found = machine.explain_recall(clean_text(asked.message), ids=asked.handles, **who.scope)
     return {name: value for name, value in found.items() if name != "message"}
+
+
+@router.put("/learnings/{handle}/pin", summary="Pin a learning")
+def pin_learning(who: Who, machine: Machine, handle: str) -> LearningView:
+    """Curation leaves it alone: it is neither archived nor merged away. What takes its place is pinned too."""
+    machine.pin(handle, by=who.user, **who.scope)
+    return machine.get(handle, **who.scope)
+
+
+@router.delete("/learnings/{handle}/pin", summary="Unpin a learning")
+def unpin_learning(who: Who, machine: Machine, handle: str) -> LearningView:
+    """Curation may archive or merge it again."""
+    machine.pin(handle, pinned=False, by=who.user, **who.scope)
+    return machine.get(handle, **who.scope)
 
 
 @router.post("/undo", summary="Undo a change")

@@ -75,6 +75,12 @@ _NEEDS: dict[str, Fields] = {
     "evidence": {**_fields(_is_number, "learning_space"), **_fields(_is_text, "quote")},
     "derived_from": _fields(_is_number, "space", "learning", "source_space", "source"),
     "root": {**_fields(_is_number, "learning_space", "learning"), **_fields(_is_text, "session", "anchor")},
+    "archived": {
+        **_fields(_is_number, "space", "learning"),
+        **_fields(_is_text, "reason"),
+        **_fields(_is_id, "batch"),
+        **_fields(_is_time, "at"),
+    },
 }
 _MAY: dict[str, Fields] = {
     "turn": {
@@ -103,6 +109,7 @@ _MAY: dict[str, Fields] = {
     },
     "derived_from": _fields(_is_time, "fallen_at"),
     "root": _fields(_is_time, "abandoned_at"),
+    "archived": _fields(_is_number, "survivor"),
 }
 
 

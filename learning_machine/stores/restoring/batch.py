@@ -56,6 +56,17 @@ class Batch(Learned):
             rows.append({**record, "learning_space": learning[0], "learning": learning[1]})
         self._save("root", rows)
 
+    def _archived(self, placed: list[Placed]) -> None:
+        rows = []
+        for where, record in placed:
+            learning = self.progress.learnings.get(record["learning"])
+            if learning is None:
+                self._lost(where, record)
+                continue
+            survivor = self.progress.learnings.get(record.get("survivor") or 0)
+            rows.append({**record, "space": learning[0], "learning": learning[1], "survivor": survivor and survivor[1]})
+        self._save("archived", rows)
+
     def _lost(self, where: str, record: Row) -> None:
         """What belongs to something that was refused is refused with it; else the file lacks it."""
         if self.progress.counts["refused", "learning"] or self.progress.counts["refused", "proposal"]:
@@ -64,7 +75,7 @@ class Batch(Learned):
             self.progress.problems.append(Problem(where, "what it belongs to was not brought back"))
 
     def _save(self, kind: str, rows: list[Row]) -> None:
-        name = {"evidence": "evidence", "derived_from": "derived", "root": "roots"}[kind]
+        name = {"derived_from": "derived", "root": "roots"}.get(kind, kind)
         saved = self.transaction.run(f"export.save_{name}", {"space": self.own, "rows": Jsonb(clean_value(rows))})
         self.progress.count("restored", kind, saved)
         self.progress.count("known", kind, len(rows) - saved)

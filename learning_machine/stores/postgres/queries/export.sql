@@ -10,7 +10,7 @@ select id, kind, grp from space order by id;
 -- name: size
 select (select count(*) from turn where space = %(own)s) + (select count(*) from message where space = %(own)s) + (select count(*) from learning where status <> 'undone')
      + (select count(*) from evidence where space = %(own)s and withdrawn_at is null) + (select count(*) from derived_from where space = any (%(spaces)s))
-     + (select count(*) from root where space = %(own)s)
+     + (select count(*) from root where space = %(own)s) + (select count(*) from archived where space = any (%(spaces)s))
      + (select count(*) from proposal where speaker = %(own)s and status in ('pending', 'rejected')) as records;
 
 -- name: turns
@@ -52,6 +52,12 @@ order by d.space, d.learning, d.source_space, d.source;
 select to_jsonb(r) as row from root r
 where r.space = %(own)s and exists (select from learning l where l.space = r.learning_space and l.id = r.learning and l.status <> 'undone')
 order by r.learning, r.session, r.anchor;
+
+-- name: archived
+-- What curation took back, also where that was undone: it is not to do it again.
+select to_jsonb(a) as row from archived a
+where a.space = any (%(spaces)s::bigint[]) and exists (select from learning l where l.space = a.space and l.id = a.learning and l.status <> 'undone')
+order by a.space, a.learning, a.at;
 
 -- name: proposals
 select to_jsonb(p) || jsonb_build_object('scope', p.scope - 'user_id') as row from proposal p where p.speaker = %(own)s and p.status in ('pending', 'rejected') order by p.id;
@@ -199,6 +205,11 @@ from jsonb_array_elements(%(rows)s) as row, jsonb_populate_record(null::derived_
 insert into root (space, learning_space, learning, session, anchor, abandoned_at)
 select %(space)s, r.learning_space, r.learning, r.session, r.anchor, r.abandoned_at
 from jsonb_array_elements(%(rows)s) as row, jsonb_populate_record(null::root, row) r on conflict do nothing;
+
+-- name: save_archived
+insert into archived (space, learning, survivor, reason, batch, at)
+select r.space, r.learning, r.survivor, r.reason, r.batch, r.at
+from jsonb_array_elements(%(rows)s) as row, jsonb_populate_record(null::archived, row) r on conflict do nothing;
 
 -- name: same_proposal
 select id from proposal
