@@ -59,7 +59,8 @@ def test_a_record_that_is_wrong_in_any_field_costs_no_other(
         )
         connection.execute(
             "insert into learning_machine.archived (space, learning, survivor, reason, batch) "
-            "select space, min(id), max(id), 'says the same', gen_random_uuid() from learning_machine.learning where space = 1 group by space"
+            "select space, min(id), max(id), 'says the same', gen_random_uuid() from learning_machine.learning "
+            "where space = 1 group by space"
         )
     proposing = full(learned_knowledge=LearnedKnowledgeConfig(namespace="eng"))
     teach(proposing, [change("learned_knowledge", "Know it", quote="Know it")], "Know it", "p", **ALICE)
