@@ -21,9 +21,8 @@ IDLE = 10.0
 class Threads:
     """A few threads for calls that wait for the database most of their time; more, up to `most`, when they are not enough.
 
-    Threads take the interpreter from each other: a hundred conversations at once take longer with ten of them than with two,
-    where the database is near. Where it is far, or a call hangs, two are not enough. Unlike an executor's, these threads do
-    not keep a process from ending.
+    Where the database is near, more than two only take the interpreter from each other. Where it is far, or a call hangs, two
+    are not enough. Unlike an executor's, these threads do not keep a process from ending.
     """
 
     def __init__(self, most: int) -> None:

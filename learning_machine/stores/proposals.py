@@ -51,8 +51,8 @@ class ProposalQueue(Waiting):
         merging: Collection[str] = (),
         redact: Callable[[str], str] = str,
     ) -> None:
-        super().__init__(database, machine, reviewers=reviewers, four_eyes=four_eyes, ready=ready)
-        self._merging, self._redact = merging, redact
+        self.database, self.machine, self.reviewers, self.four_eyes = database, machine, reviewers, four_eyes
+        self._ready, self._merging, self._redact = ready, merging, redact
         self._edit: Edit = edit or (lambda store, change, text, name: edited(change, text, name))
         self._vectors = vectors or (lambda store, texts: Vectors())
 

@@ -26,19 +26,12 @@ Numbers: TypeAlias = list[int]
 
 
 class Waiting:
-    """What waits for a decision on one machine."""
+    """What waits for a decision on one machine; who decides is the queue's to say."""
 
-    def __init__(
-        self,
-        database: Database,
-        machine: str,
-        *,
-        reviewers: Reviewers | None = None,
-        four_eyes: Collection[str] = (),
-        ready: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.database, self.machine, self.reviewers, self.four_eyes = database, machine, reviewers, four_eyes
-        self._ready = ready
+    database: Database
+    reviewers: Reviewers | None
+    four_eyes: Collection[str]
+    _ready: Callable[[], None]
 
     def list(
         self,

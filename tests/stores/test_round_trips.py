@@ -8,11 +8,16 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
+from uuid import uuid4
 
 import pytest
+from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.base.id import uuid6
 
 from learning_machine import LearningMachine
+from learning_machine.checkpointer import BothDoorsSaver
 from learning_machine.state.limits import BatchWindow
 from learning_machine.state.messages import Said
 from learning_machine.state.scope import Scope
@@ -129,6 +134,28 @@ def test_recording_is_one_round_trip(blank: Database, line: tuple[str, Callable[
             Turns(database, "default").record(Scope(user_id=person, session_id="s1"), turn, BatchWindow()) is not None
         )
         assert turns() == 1
+    database.close()
+
+
+def test_saving_a_checkpoint_is_one_round_trip(line: tuple[str, Callable[[], int]]) -> None:
+    """A checkpoint with all its parts, and what a step wrote, are saved in one each."""
+    url, turns = line
+    database = Database(url, max_size=1)
+    prepare(database)
+    saver = BothDoorsSaver(lambda: database)
+    place: Any = {"configurable": {"thread_id": "t1", "checkpoint_ns": ""}}
+    for number in range(3):
+        values: dict[str, Any] = {"messages": [number], "one": {"n": number}, "two": {"n": number}}
+        versions: Any = dict.fromkeys(values, f"{number}.1")
+        found: Any = {**empty_checkpoint(), "id": str(uuid6()), "channel_values": values, "channel_versions": versions}
+        turns()
+        saved = saver.put(place, found, {"source": "loop", "step": number}, versions)
+        first = turns()
+        saver.put_writes(saved, [("one", 1), ("two", {"a": 2})], str(uuid4()))
+        assert number == 0 or (first, turns()) == (1, 1)
+        assert (kept := saver.get_tuple(saved)) is not None
+        assert kept.checkpoint["channel_values"] == values and len(kept.pending_writes or ()) == 2
+    saver.close()
     database.close()
 
 

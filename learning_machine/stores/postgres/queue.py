@@ -30,7 +30,7 @@ logging.getLogger("psycopg").addFilter(lambda record: "error ignored terminating
 
 
 def queue_name(machine: str) -> str:
-    """The queue that holds a machine's jobs."""
+    """The queue that holds a machine's jobs; `queue_reading` in the database names it so too."""
     return f"learning:{machine}"
 
 
