@@ -82,6 +82,17 @@ def test_one_question_in_the_standard_form(asked: Any, door: Callable[..., Any])
     assert known(found, "How do I retry webhooks?") == ""
 
 
+def test_a_verdict_is_carried_out_once(asked: Any, door: Callable[..., Any]) -> None:
+    """What was decided in one turn is not decided again in the next, which has nothing to ask."""
+    _, agent = asked()
+    door(agent, say("rule: Retry webhooks."), thread(), context=ALICE)
+    decided = door(agent, Command(resume=decisions("approve")), thread(), context=ALICE)
+    assert [one["status"] for one in decided["learning"]["decided"]] == ["saved"]
+    later = door(agent, say("hello"), thread(), context=ALICE)
+    assert "__interrupt__" not in later and not later["learning"].get("decided")
+    assert not agent.get_state(thread()).values.get("learning_verdicts")
+
+
 def test_several_stores_ask_together(machine: Any) -> None:
     """One question holds what every gated store proposes; a store in BACKGROUND is written without one."""
     model = ScriptedModel(

@@ -57,6 +57,15 @@ def _execute(transaction: Transaction, sql: str) -> Any:
     return cursor.fetchall() if cursor.description else cursor.rowcount
 
 
+def test_a_read_writes_nothing(gate: Any) -> None:
+    """A query that was asked to be read cannot write, with prepared statements and without."""
+    where = {"kind": "user", "owner": "alice", "session": None, "grp": None}
+    for prepares in (True, False):
+        gate.database._prepares = prepares
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            gate.database.read(ALICE, [("access.ensure_space", where)])
+
+
 @pytest.mark.parametrize("column", CONTENT)
 def test_content_cannot_be_changed(gate: Any, as_alice: Run, column: str) -> None:
     """No column that says what was learned, of whom, when or from where can be updated."""
