@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from learning_machine.state.changes import from_json
+
 #: What ids may be: beyond, the database would have none left to give.
 _MOST = 2**62
 
@@ -124,7 +126,28 @@ def problem_of(record: Mapping[str, Any]) -> str | None:
         return f"the {kind} lacks {', '.join(missing)}"
     checks = {**_SPACES, **_NEEDS[kind], **_MAY[kind]}
     wrong = [name for name, fits in checks.items() if record.get(name) is not None and not fits(record[name])]
-    return f"of the {kind}, {', '.join(wrong)} cannot be read" if wrong else None
+    if wrong:
+        return f"of the {kind}, {', '.join(wrong)} cannot be read"
+    return _problem_of_proposal(record["change"], record["shown"]) if kind == "proposal" else None
+
+
+def _problem_of_proposal(change: Mapping[str, Any], shown: Mapping[str, Any]) -> str | None:
+    """Why nobody could decide on a proposal: they would not see what approving it writes, or it writes nothing."""
+    try:
+        from_json({name: value for name, value in change.items() if name != "anchor"})
+    except (KeyError, TypeError, ValueError):
+        return "the change that is proposed cannot be read"
+    return None if _is_shown_as_it_is(change, shown) else "what the proposal shows is not what it would learn"
+
+
+def _is_shown_as_it_is(change: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
+    words = {name: change.get(name) or "" for name in ("name", "text")}
+    things = {name: _name_of(change.get(name)) for name in ("about", "towards")}
+    return all(shown.get(name) == one for name, one in {**words, **things}.items())
+
+
+def _name_of(thing: Any) -> Any:
+    return (thing.get("name") or "") if isinstance(thing, dict) else ""
 
 
 def are_spaces(value: Any) -> bool:

@@ -118,8 +118,7 @@ class Learned(Said):
         if record.get("indexed") and not hidden:
             index(self.transaction, space, record["store"], id, clean_text(record.get("found_by") or ""), self.vectors)
         if record.get("named") and not hidden:
-            aliases = (record.get("value") or {}).get("aliases") or ()
-            index_names(self.transaction, space, id, index_keys([record["name"], *aliases]))
+            index_names(self.transaction, space, id, index_keys(_names_of(record)))
 
     def _settle(self, record: Row, space: int, id: int) -> None:
         """Tie the row to what it closed, and remember what it waits for itself."""
@@ -140,3 +139,11 @@ class Learned(Said):
     def note_end(self, space: int, id: int) -> None:
         params = {"space": space, "id": id, "actor": f"space {self.own}", "batch": self.batch}
         self.transaction.run("export.note_end", params)
+
+
+def _names_of(record: Row) -> list[str]:
+    """The names by which a thing is found, as far as the record holds any."""
+    value = record.get("value")
+    aliases = value.get("aliases") if isinstance(value, dict) else None
+    names = [record.get("name"), *(aliases if isinstance(aliases, list) else ())]
+    return [clean_text(name) for name in names if isinstance(name, str)]
