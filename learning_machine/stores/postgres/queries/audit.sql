@@ -63,11 +63,14 @@ order by space, id limit 100;
 -- The same of proposals: decided without a decision on record, decided on record and not so in the queue, altered, or gone.
 select * from (
     select p.space, p.id, 'no change accounts for what it says' as problem from proposal p
-    where p.shown ->> 'text' is distinct from coalesce(p.change ->> 'text', '')
+    where (p.shown ->> 'text', p.shown ->> 'name', p.shown ->> 'about', p.shown ->> 'towards') is distinct from
+          (coalesce(p.change ->> 'text', ''), coalesce(p.change ->> 'name', ''),
+           coalesce(p.change #>> '{about,name}', ''), coalesce(p.change #>> '{towards,name}', ''))
        or not exists (
            select from change c
            where c.space = p.space and c.proposal = p.id and c.action = 'propose'
-             and (c.salt is null or (c.after ->> 'text' = p.shown ->> 'text' and c.after ->> 'name' = p.shown ->> 'name')))
+             -- What it would replace may have been shown anew since.
+             and (c.salt is null or c.after - '{replaces,replaces_id}'::text[] = p.shown - '{replaces,replaces_id}'::text[]))
     union all
     select p.space, p.id, 'no change accounts for its decision' from proposal p
     where p.status <> 'pending'
