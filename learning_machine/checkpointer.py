@@ -21,13 +21,14 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.postgres import PostgresSaver
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from learning_machine.state.messages import message_key
 from learning_machine.stores.postgres.database import Database
-from learning_machine.stores.postgres.queries import query
+from learning_machine.stores.postgres.pipelines import LoopConnections, Statement, awaited, exchange, loop_waits
+from learning_machine.stores.postgres.queries import numbered, positional, query
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ T = TypeVar("T")
 Writes = tuple[RunnableConfig, Sequence[tuple[str, Any]], str, str]
 #: An insertion of a row that leaves one that is there alone.
 _ADDS = re.compile(r"^(\s*insert\b.*\bvalues\s*)(\([%s,\s]+\))(\s*on conflict\b.*\bdo nothing\s*)$", re.I | re.S)
+#: Connections at most.
+AT_ONCE = 8
 #: What `hold_unerased_thread` raises.
 ERASED_ONCE = "LM001"
 #: Refused checkpoints that are remembered: the runs that made them end soon.
@@ -42,7 +45,7 @@ MOST_REFUSED = 10_000
 
 
 class BothDoorsSaver(PostgresSaver):
-    """`PostgresSaver` whose async methods run the sync ones in threads of its own, so that both doors are open.
+    """`PostgresSaver` with both doors open: the event loop waits itself for what is saved, a thread for everything else.
 
     It connects when it is first used, and makes its tables then, under a lock.
     """
@@ -56,7 +59,8 @@ class BothDoorsSaver(PostgresSaver):
         self._erased: OrderedDict[str, None] = OrderedDict()
         #: What steps wrote for checkpoints of such threads that are not decided on yet.
         self._waiting: OrderedDict[str, list[Writes]] = OrderedDict()
-        self._threads = ThreadPoolExecutor(8, thread_name_prefix="learning-machine-checkpoints")
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="learning-machine-checkpoints")
+        self._in_loops = LoopConnections(AT_ONCE)
         super().__init__(_NotYet())  # type: ignore[arg-type]
 
     @contextmanager
@@ -142,19 +146,39 @@ class BothDoorsSaver(PostgresSaver):
         """Save in one network round trip and one transaction, unless the thread was erased once: whether it was saved."""
         if thread in self._erased:
             return False
+        with self._noting_erased(thread) as saved, self._connect().connection() as connection:
+            connection.wait(exchange(connection, self._statements(thread, save)))
+        return bool(saved)
+
+    async def _aat_once(self, thread: str, save: Callable[[PostgresSaver], Any]) -> bool:
+        """`_at_once`, while the event loop goes on. `False` also where it cannot wait for a connection."""
+        if thread in self._erased or not loop_waits():
+            return False
+        pool = self._pool if self._pool is not None else await self._in_thread(self._connect)
+        with self._noting_erased(thread) as saved:
+            async with self._in_loops.connection(pool) as connection:
+                await awaited(connection, exchange(connection, self._statements(thread, save)))
+        return bool(saved)
+
+    def _statements(self, thread: str, save: Callable[[PostgresSaver], Any]) -> list[Statement]:
+        """What saves something, behind a question that raises where the thread was erased once."""
+        text, _ = positional("erase.hold_unerased_thread")
+        found = [Statement(text, [thread])]
+        save(_Collecting(found, self.serde))
+        return found
+
+    @contextmanager
+    def _noting_erased(self, thread: str) -> Iterator[list[bool]]:
+        """A list that holds something afterwards, unless the thread turned out to have been erased, which is noted."""
+        saved: list[bool] = []
         try:
-            with self._connect().connection() as connection, connection.pipeline():
-                # Without a `begin`, what is sent until the pipeline's end is one transaction.
-                cursor = connection.cursor(binary=True)
-                cursor.execute(query("erase.hold_unerased_thread"), {"thread": thread})
-                save(_Pipelined(connection, cursor, self.serde))
+            yield saved
+            saved.append(True)
         except psycopg.Error as error:
             if error.sqlstate != ERASED_ONCE:
                 raise
             self._erased[thread] = None
             _forget_oldest(self._erased)
-            return False
-        return True
 
     @contextmanager
     def _held(self, thread: str) -> Iterator[tuple[PostgresSaver, datetime | None]]:
@@ -206,34 +230,45 @@ class BothDoorsSaver(PostgresSaver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
+        place, id = config["configurable"], checkpoint["id"]
+        if id not in self._waiting and await self._aat_once(
+            place["thread_id"], lambda saver: saver.put(config, checkpoint, metadata, new_versions)
+        ):
+            return _next(place, id)
         return await self._in_thread(self.put, config, checkpoint, metadata, new_versions)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        await self._in_thread(self.put_writes, config, writes, task_id, task_path)
+        thread = config["configurable"]["thread_id"]
+        if not await self._aat_once(thread, lambda saver: saver.put_writes(config, writes, task_id, task_path)):
+            await self._in_thread(self.put_writes, config, writes, task_id, task_path)
 
     async def adelete_thread(self, thread_id: str) -> None:
         await self._in_thread(self.delete_thread, thread_id)
 
 
-class _Pipelined(PostgresSaver):
-    """The library's saver, whose statements go into a pipeline that is open already and ends it nowhere."""
+class _Collecting(PostgresSaver):
+    """The library's saver, whose statements are collected instead of sent."""
 
-    def __init__(self, connection: Connection[Any], cursor: Cursor[Any], serde: Any) -> None:
-        super().__init__(connection, serde=serde)
-        self._open = _Sending(cursor)
+    def __init__(self, statements: list[Statement], serde: Any) -> None:
+        super().__init__(_NotYet(), serde=serde)  # type: ignore[arg-type]
+        self._collects = _Cursor(statements)
 
     @contextmanager
     def _cursor(self, *, pipeline: bool = False) -> Iterator[Any]:
-        yield self._open
+        yield self._collects
 
 
-class _Sending:
-    """A cursor that waits for no answer. psycopg's own `executemany` would end the pipeline's transaction."""
+class _Cursor:
+    """What stands in for a cursor. psycopg's own `executemany` would wait for answers."""
 
-    def __init__(self, cursor: Cursor[Any]) -> None:
-        self.execute = cursor.execute
+    def __init__(self, statements: list[Statement]) -> None:
+        self._statements = statements
+
+    def execute(self, statement: str, parameters: Sequence[Any]) -> None:
+        text, _ = numbered(statement)
+        self._statements.append(Statement(text, parameters))
 
     def executemany(self, statement: str, many: Iterable[Sequence[Any]]) -> None:
         rows = list(many)
@@ -324,7 +359,7 @@ def open_pool(database: Database) -> ConnectionPool[Any]:
         "options": f'-c search_path="{database.names.schema}",public',
     }
     return ConnectionPool(
-        database.conninfo, kwargs=kwargs, min_size=0, max_size=8, open=True, timeout=10, name="checkpoints"
+        database.conninfo, kwargs=kwargs, min_size=0, max_size=AT_ONCE, open=True, timeout=10, name="checkpoints"
     )
 
 

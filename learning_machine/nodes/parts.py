@@ -19,7 +19,7 @@ from learning_machine.nodes.threads import Threads
 from learning_machine.state.limits import BatchWindow
 from learning_machine.stores.fusing import Weights
 from learning_machine.stores.ledger import Ledger
-from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.database import Database, Steps
 from learning_machine.stores.proposals import ProposalQueue
 from learning_machine.stores.registry import Registry
 from learning_machine.stores.spending import Spending
@@ -30,6 +30,8 @@ log = logging.getLogger("learning_machine")
 
 #: How long a reply waits for one step of learning, in seconds: a little more than the database gives a statement.
 PATIENCE = 3.0
+#: When a step that nobody waits for any more is given up, in seconds.
+HOPELESS = 30.0
 #: For how many replies the database is asked at a time at most: one for each connection of our own pool.
 AT_ONCE = 10
 
@@ -114,6 +116,28 @@ async def aattempt(
         return await asyncio.wait_for(asyncio.wrap_future(parts.threads.start(function)), patience)
     except Exception as error:  # noqa: BLE001 - as `attempt`
         return note(parts, step, error, default)
+
+
+async def acarry_out(parts: Parts, step: str, steps: Callable[[], Steps[Any]], default: Any = None) -> Any:
+    """`attempt` of steps that ask the database, waited for by the event loop where it can, else by a thread."""
+    if not parts.database.can_wait_in_loop():
+        return await aattempt(parts, step, lambda: parts.database.run(steps()), default, patience=parts.patience)
+    try:
+        # It goes on when nobody waits any more, and is only cut off when there is no hope.
+        under_way = asyncio.create_task(asyncio.wait_for(parts.database.arun(steps()), HOPELESS))
+        under_way.add_done_callback(_looked_at)
+        await asyncio.wait((under_way,), timeout=parts.patience)
+        if not under_way.done():
+            raise TimeoutError
+        return under_way.result()
+    except Exception as error:  # noqa: BLE001 - as `attempt`
+        return note(parts, step, error, default)
+
+
+def _looked_at(under_way: asyncio.Task[Any]) -> None:
+    """What fails too late for anybody to hear is not told by asyncio, which would show its text."""
+    if not under_way.cancelled():
+        under_way.exception()
 
 
 def note(parts: Parts, step: str, error: Exception, default: Any = None) -> Any:

@@ -15,7 +15,7 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.runtime import get_runtime
 
 from learning_machine.nodes.calling import acaller_of, caller_of
-from learning_machine.nodes.parts import Parts, aattempt, attempt, note
+from learning_machine.nodes.parts import Parts, acarry_out, attempt, note
 from learning_machine.nodes.threads import alone
 from learning_machine.state.identity import is_kept, scope_of
 from learning_machine.state.loop import LearningState, union
@@ -23,11 +23,14 @@ from learning_machine.state.messages import keys_of, last_user_text, said_from, 
 from learning_machine.state.scope import Scope
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.ledger_store import branch_query
+from learning_machine.stores.postgres.database import Ask, Steps
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.registry import acall, call
 from learning_machine.stores.spaces import access_of
 from learning_machine.telemetry import step
 
+#: What the stores know, by learning type, and when that was.
+Known = tuple[dict[str, Any], datetime | None]
 #: No look back.
 PRESENT: Mapping[str, datetime] = {}
 
@@ -50,9 +53,7 @@ def recall_node(parts: Parts) -> RunnableLambda[LearningState, dict[str, Any]]:
         caller = await acaller_of(parts, state["messages"], config)
         question = await aquestion_in(parts, state["messages"])
         standing = asking(parts, standing_in(parts, state, config, caller), question)
-        data, now = await aattempt(
-            parts, "recall", lambda: recall_own(parts, scope, standing), ({}, None), patience=parts.patience
-        )
+        data, now = await acarry_out(parts, "recall", lambda: recalling(parts, scope, standing), ({}, None))
         data |= await arecall_others(parts, scope, state["messages"])
         return update(state, scope, data, now, caller)
 
@@ -86,6 +87,8 @@ async def aquestion_in(parts: Parts, messages: list[Any]) -> Question:
     try:
         if not (parts.embedder.known and parts.database.opened):
             await asyncio.to_thread(prepared, parts)
+        if parts.embedder.at_hand:
+            return parts.embedder.question(last_user_text(messages))
         return await asyncio.wait_for(parts.embedder.aquestion(last_user_text(messages)), parts.patience)
     except Exception as error:  # noqa: BLE001 - as `attempt` does
         return note(parts, "embedding", error, Question())  # type: ignore[no-any-return]
@@ -112,22 +115,28 @@ def asking(parts: Parts, standing: Standing, question: Question) -> Standing:
     return replace(standing, question=question, weights=parts.weights, now=datetime.now(UTC))
 
 
-@step("recall")
-def recall_own(parts: Parts, scope: Scope, standing: Standing) -> tuple[dict[str, Any], datetime | None]:
+def recall_own(parts: Parts, scope: Scope, standing: Standing) -> Known:
     """What the built-in stores know, by learning type, and the database's time."""
-    asked = [(store, store.queries(scope, standing)) for store in parts.registry.querying]
-    asked = [(store, queries) for store, queries in asked if queries]
-    if not asked:
-        return {}, None
-    parts.ready()
-    every = [branch_query(scope, standing), *(query for _, queries in asked for query in queries)]
-    rows = parts.database.read(access_of(scope), every)
-    found: dict[str, Any] = {}
-    at = 1
-    for store, queries in asked:
-        found[store.learning_type] = store.read(rows[at : at + len(queries)], scope, standing)
-        at += len(queries)
-    return {name: data for name, data in found.items() if data is not None}, rows[0][0]["now"]
+    return parts.database.run(recalling(parts, scope, standing))
+
+
+def recalling(parts: Parts, scope: Scope, standing: Standing) -> Steps[Known]:
+    """`recall_own`, step by step."""
+    with step("recall"):
+        asked = [(store, store.queries(scope, standing)) for store in parts.registry.querying]
+        asked = [(store, queries) for store, queries in asked if queries]
+        if not asked:
+            return {}, None
+        rows = yield Ask(
+            access_of(scope),
+            [branch_query(scope, standing), *(query for _, queries in asked for query in queries)],
+        )
+        found: dict[str, Any] = {}
+        at = 1
+        for store, queries in asked:
+            found[store.learning_type] = store.read(rows[at : at + len(queries)], scope, standing)
+            at += len(queries)
+        return {name: data for name, data in found.items() if data is not None}, rows[0][0]["now"]
 
 
 def recall_others(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 from learning_machine.nodes.calling import caller_of
@@ -14,6 +14,7 @@ from learning_machine.nodes.recall import standing_in
 from learning_machine.state.loop import LearningState
 from learning_machine.state.messages import Said, identity_of, keys_of, last_answer, message_key, said_from, spoken
 from learning_machine.state.scope import Scope
+from learning_machine.stores.postgres.database import Steps
 from learning_machine.stores.turns import TurnRecord
 
 
@@ -21,12 +22,18 @@ def record(
     parts: Parts, state: LearningState, scope: Scope, config: Mapping[str, Any], *, queued: bool = True
 ) -> tuple[int, UUID] | None:
     """Record the turn, unless its scope says not to learn: its space and id. `queued`: with the job that will read it."""
+    return parts.database.run(recording(parts, state, scope, config, queued=queued))
+
+
+def recording(
+    parts: Parts, state: LearningState, scope: Scope, config: Mapping[str, Any], *, queued: bool = True
+) -> Steps[tuple[int, UUID] | None]:
+    """`record`, step by step."""
     key = answer_key(state, scope)
     if key is None or not scope.learn or not len(parts.registry):
         return None
-    parts.ready()
     turn = turn_in(parts, state, scope.session_id or "", key, config, calling(parts, state, config))
-    recorded = parts.turns.record(scope, turn, parts.window if queued else None)
+    recorded = yield from parts.turns.recording(scope, turn, parts.window if queued else None)
     if recorded is not None and queued:
         parts.wake()
         tell("queued", turn=str(recorded[1]))
@@ -35,10 +42,19 @@ def record(
 
 def calling(parts: Parts, state: LearningState, config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Who called, as `recall` saw it; it is looked for again where the call itself was not kept yet."""
-    seen: Mapping[str, Any] | None = (state.get("learning_from") or {}).get("caller")
-    if seen is not None and (not seen or seen.get("call")):
-        return seen
-    return caller_of(parts, state["messages"], config) or seen or {}
+    seen = caller_seen(state)
+    return seen if is_settled(seen) else caller_of(parts, state["messages"], config) or seen or {}
+
+
+def caller_seen(state: LearningState) -> Mapping[str, Any] | None:
+    """Who called, as `recall` saw it; `None` where it did not look."""
+    found: Mapping[str, Any] | None = (state.get("learning_from") or {}).get("caller")
+    return found
+
+
+def is_settled(caller: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
+    """Whether there is nothing more to find out about who called."""
+    return caller is not None and (not caller or bool(caller.get("call")))
 
 
 def answer_key(state: LearningState, scope: Scope) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -15,12 +15,13 @@ from learning_machine.errors import LearningMachineError
 from learning_machine.nodes.approve import asked_about
 from learning_machine.nodes.events import tell
 from learning_machine.nodes.learning import NOTHING, aprocess_others, process_others, write
-from learning_machine.nodes.parts import Parts, aattempt, attempt
-from learning_machine.nodes.recording import record, settled
+from learning_machine.nodes.parts import Parts, aattempt, acarry_out, attempt
+from learning_machine.nodes.recording import caller_seen, is_settled, recording, settled
 from learning_machine.state.identity import scope_of
 from learning_machine.state.loop import LearningState, LearnState
 from learning_machine.state.proposals import Verdict
 from learning_machine.state.scope import Scope
+from learning_machine.stores.postgres.database import Steps
 from learning_machine.stores.proposals import LOOK_AGAIN
 
 #: What became of a decision that was on something else than what stands there now.
@@ -34,17 +35,24 @@ def store_node(parts: Parts, *, asks_again: str | None = None) -> RunnableLambda
     """
 
     def store(state: LearningState, config: RunnableConfig) -> Any:
-        step, lost = ending(state, config)
-        return gone_on(attempt(parts, "recording the turn", step, lost, patience=parts.patience))
+        step = partial(end, parts, state, scope_in(config), config)
+        return gone_on(attempt(parts, "recording the turn", step, lost(state), patience=parts.patience))
 
     async def astore(state: LearningState, config: RunnableConfig) -> Any:
-        step, lost = ending(state, config)
-        return gone_on(await aattempt(parts, "recording the turn", step, lost, patience=parts.patience))
+        scope = scope_in(config)
+        if state.get("learning_verdicts") or not is_settled(caller_seen(state)):
+            # What else there is to do or to look for waits for more than one answer of the database.
+            step = partial(end, parts, state, scope, config)
+            return gone_on(await aattempt(parts, "recording the turn", step, lost(state), patience=parts.patience))
+        steps = partial(leave, parts, state, scope, config)
+        return gone_on(await acarry_out(parts, "recording the turn", steps, lost(state)))
 
-    def ending(state: LearningState, config: RunnableConfig) -> tuple[Callable[[], dict[str, Any]], dict[str, Any]]:
-        scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
-        lost = {"learning": {**(state.get("learning") or {}), "turn": None}}
-        return partial(end, parts, state, scope, config), lost
+    def scope_in(config: RunnableConfig) -> Scope:
+        found: Scope = attempt(parts, "scope", lambda: scope_of(get_runtime(), config), Scope())
+        return found
+
+    def lost(state: LearningState) -> dict[str, Any]:
+        return {"learning": {**(state.get("learning") or {}), "turn": None}}
 
     def gone_on(update: dict[str, Any]) -> Any:
         return Command(update=update, goto=asks_again) if asks_again and is_open(update) else update
@@ -56,9 +64,16 @@ def end(parts: Parts, state: LearningState, scope: Scope, config: Mapping[str, A
     """What the turn leaves behind: decisions carried out, and its words recorded and settled."""
     decisions = [decide(parts, Verdict(**verdict), scope) for verdict in state.get("learning_verdicts") or ()]
     learning = state.get("learning") or {}
-    if learning.get("turn"):
-        return {"learning": {**learning, **carried_out(parts, learning, decisions, scope)}} if decisions else {}
-    recorded = record(parts, state, scope, config)
+    if learning.get("turn") and decisions:
+        return {"learning": {**learning, **carried_out(parts, learning, decisions, scope)}}
+    return parts.database.run(leave(parts, state, scope, config))
+
+
+def leave(parts: Parts, state: LearningState, scope: Scope, config: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+    """Record the turn, step by step, unless that was done before anybody was asked."""
+    if (state.get("learning") or {}).get("turn"):
+        return {}
+    recorded = yield from recording(parts, state, scope, config)
     return settled(state, scope, turn=str(recorded[1]) if recorded else None)
 
 

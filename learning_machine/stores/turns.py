@@ -18,7 +18,7 @@ from learning_machine.state.scope import Scope
 from learning_machine.state.tokens import estimate_tokens
 from learning_machine.stores.indexing import MESSAGES, Vectors, index
 from learning_machine.stores.ledger import failed
-from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.database import Ask, Database, Steps
 from learning_machine.stores.postgres.transactions import (
     WRITE_TIMEOUT_MS,
     Access,
@@ -114,31 +114,38 @@ class Turns:
 
     # --- recording ----------------------------------------------------------------------------------------------------
 
-    @step("record")
     def record(self, scope: Scope, turn: TurnRecord, window: BatchWindow | None = None) -> tuple[int, UUID] | None:
         """Record a turn, and with a window queue its reading, both or neither: its space and id.
 
         One statement, and recording twice is recording once. `None`: nothing was said, or there is nobody to keep it for.
         """
+        return self.database.run(self.recording(scope, turn, window))
+
+    def recording(
+        self, scope: Scope, turn: TurnRecord, window: BatchWindow | None = None
+    ) -> Steps[tuple[int, UUID] | None]:
+        """`record`, step by step."""
         own = own_space(scope)
         if own is None or not turn.said:
             return None
-        try:
+        with step("record"):
             # Which spaces are in sight it finds out itself, because it may make one.
             access = access_of(scope, timeout_ms=RECORD_TIMEOUT_MS, spaces=())
-            rows = self._recorded(access, self.params(own, scope, turn, window))
+            params = self.params(own, scope, turn, window)
+            (rows,) = yield from self._recorded(Ask(access, [("turns.record", params)], writes=True))
+            if not rows:
+                raise not_writable(own)
+            return int(rows[0]["recorded_in"]), rows[0]["recorded_as"]
+
+    def _recorded(self, ask: Ask) -> Steps[list[list[Row]]]:
+        try:
+            try:
+                return (yield ask)
+            except psycopg.errors.ForeignKeyViolation:
+                # The person was erased just now, and their space with them: what they say from here on starts anew.
+                return (yield ask)
         except psycopg.Error as error:
             raise failed(error) from error
-        if not rows:
-            raise not_writable(own)
-        return int(rows[0]["recorded_in"]), rows[0]["recorded_as"]
-
-    def _recorded(self, access: Access, params: Row) -> list[Row]:
-        try:
-            return self.database.write(access, "turns.record", params)
-        except psycopg.errors.ForeignKeyViolation:
-            # The person was erased just now, and their space with them: what they say from here on starts anew.
-            return self.database.write(access, "turns.record", params)
 
     def params(self, own: Space, scope: Scope, turn: TurnRecord, window: BatchWindow | None) -> Row:
         """What `turns.record` is given."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -18,6 +19,14 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from learning_machine.errors import ConfigurationError, DatabaseUnavailable, DatabaseUnsuitable
+from learning_machine.stores.postgres.pipelines import (
+    LoopConnections,
+    Statement,
+    awaited,
+    exchange,
+    loop_waits,
+    rows_of,
+)
 from learning_machine.stores.postgres.queries import positional, query
 from learning_machine.stores.postgres.transactions import Access, Names, Params, Row, Transaction, check_schema
 
@@ -34,6 +43,19 @@ NOT_PREPARED = (
     psycopg.errors.DuplicatePreparedStatement,
     psycopg.errors.FeatureNotSupported,
 )
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Named statements in one transaction and one network round trip, as someone."""
+
+    access: Access
+    statements: Sequence[tuple[str, Params]]
+    writes: bool = False
+
+
+#: Something that asks the database, once or more: it is told the rows of each statement, or that asking failed.
+Steps = Generator[Ask, list[list[Row]], T]
 
 
 class Database:
@@ -58,6 +80,7 @@ class Database:
         #: Whether reading queries are planned once a connection. Planning them takes longer than answering them.
         self._prepares = True
         self._lock = threading.Lock()
+        self._in_loops = LoopConnections(max_size)
 
     # --- connections --------------------------------------------------------------------------------------------------
 
@@ -146,11 +169,14 @@ class Database:
                         connection.autocommit = before[0]
         except (PoolTimeout, psycopg.OperationalError) as error:
             if is_outage(error):
-                if self._pool is not None and not isinstance(error, PoolTimeout):
-                    # Where one connection died, idle ones may be dead too: the next who asks gets a living one.
-                    self._pool.check()
+                self._look_at_idle(error)
                 raise unavailable(error) from error
             raise
+
+    def _look_at_idle(self, error: BaseException) -> None:
+        """Where one connection died, idle ones may be dead too: the next who asks gets a living one."""
+        if self._pool is not None and not isinstance(error, PoolTimeout):
+            self._pool.check()
 
     def close(self) -> None:
         with self._lock:
@@ -181,6 +207,15 @@ class Database:
             stack.push(opened.pop_all())
             return Transaction(connection)
 
+    def _on_a_live_one(self, step: Callable[[], T]) -> T:
+        """The step, a second time where the connection turned out dead, as `_tries` does."""
+        try:
+            return step()
+        except DatabaseUnavailable as error:
+            if self._pool is None or isinstance(error.__cause__, PoolTimeout):
+                raise
+            return step()
+
     def _let_in(self, connection: psycopg.Connection[DictRow], access: Access) -> None:
         """Say who asks, and what they may see."""
         # Never prepared: behind a pooler a name may mean another client's statement.
@@ -188,57 +223,90 @@ class Database:
         if access.spaces is None:
             connection.execute(query("access.spaces"), prepare=False)
 
-    # Without a `begin`, what is sent until a pipeline's end is one transaction.
+    # --- one round trip -----------------------------------------------------------------------------------------------
 
     def read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
         """The rows of several named queries, in one network round trip."""
-        self._be_known()
-        prepares = self._prepares
-        try:
-            return self._on_a_live_one(lambda: self._read(access, queries))
-        except NOT_PREPARED:
-            # Not as it is by now: several threads may find out at the same time.
-            if not prepares:
-                raise
-            log.info("learning machine: prepared statements do not last on this connection; doing without")
-            self._prepares = False
-            return self._on_a_live_one(lambda: self._read(access, queries))
-
-    def _read(self, access: Access, queries: Sequence[tuple[str, Params]]) -> list[list[Row]]:
-        with self.connection(prepares=self._prepares) as connection:
-            with connection.pipeline():
-                prepares = connection.prepare_threshold is not None
-                connection.execute(query("access.plan_once" if prepares else "access.read_only"))
-                self._let_in(connection, access)
-                cursors = [_ask(connection, name, params) for name, params in queries]
-            return [cursor.fetchall() for cursor in cursors]
+        return self._ask(Ask(access, queries))
 
     def write(self, access: Access, name: str, params: Params) -> list[Row]:
         """The rows of one named statement, in a transaction and a network round trip of its own.
 
         It may be carried out twice, where the connection is lost before the answer comes.
         """
-        self._be_known()
-        return self._on_a_live_one(lambda: self._write(access, name, params))
+        return self._ask(Ask(access, [(name, params)], writes=True))[0]
 
-    def _write(self, access: Access, name: str, params: Params) -> list[Row]:
-        with self.connection() as connection:
-            with connection.pipeline():
-                self._let_in(connection, access)
-                cursor = connection.execute(query(name), params)
-            return cursor.fetchall() if cursor.description else []
+    def run(self, steps: Steps[T]) -> T:
+        """The outcome of steps, which wait for the database in this thread."""
+        return _driven(steps, self._ask)
 
-    def _on_a_live_one(self, step: Callable[[], T]) -> T:
-        """The step, a second time where the connection turned out dead: a restart leaves dead ones in the pool.
+    async def arun(self, steps: Steps[T]) -> T:
+        """The same, while the event loop goes on. Only where it `can_wait_in_loop`."""
+        return await _adriven(steps, self._aask)
 
-        Looking at each before it is used would cost every call a round trip.
+    def can_wait_in_loop(self) -> bool:
+        """Whether the running event loop can wait for this database without a thread.
+
+        Only once it is open, and with a pool of our own: somebody else's may do anything when a connection is taken.
         """
+        return self._known and self._pool is not None and isinstance(self._source, str) and loop_waits()
+
+    def _ask(self, ask: Ask) -> list[list[Row]]:
+        self._be_known()
+        return _driven(self._tries(ask), self._once)
+
+    async def _aask(self, ask: Ask) -> list[list[Row]]:
+        return await _adriven(self._tries(ask), self._aonce)
+
+    def _tries(self, ask: Ask) -> Steps[list[list[Row]]]:
+        """It is asked again where the connection turned out dead, because a restart leaves dead ones in the pool, and
+        looking at each before it is used would cost every call a round trip; and where statements do not stay prepared.
+        """
+        for _ in range(2):
+            prepares = self._prepares
+            try:
+                return (yield ask)
+            except NOT_PREPARED:
+                # Not as it is by now: several threads may find out at the same time.
+                if ask.writes or not prepares:
+                    raise
+                log.info("learning machine: prepared statements do not last on this connection; doing without")
+                self._prepares = False
+            except DatabaseUnavailable as error:
+                if self._pool is None or isinstance(error.__cause__, PoolTimeout):
+                    raise
+        return (yield ask)
+
+    def _once(self, ask: Ask) -> list[list[Row]]:
+        with self.connection(prepares=self._prepares and not ask.writes) as connection:
+            prepares = connection.prepare_threshold is not None
+            results = connection.wait(exchange(connection, self._statements(ask, prepares), prepares=prepares))
+            return [rows_of(connection, result) for result in results[-len(ask.statements) :]]
+
+    async def _aonce(self, ask: Ask) -> list[list[Row]]:
+        prepares = self._prepares and not ask.writes
+        async with self._in_loop() as connection:
+            under_way = exchange(connection, self._statements(ask, prepares), prepares=prepares)
+            results = await awaited(connection, under_way)
+            return [rows_of(connection, result) for result in results[-len(ask.statements) :]]
+
+    @asynccontextmanager
+    async def _in_loop(self) -> AsyncIterator[psycopg.Connection[Any]]:
         try:
-            return step()
-        except DatabaseUnavailable as error:
-            if self._pool is None or isinstance(error.__cause__, PoolTimeout):
+            async with self._in_loops.connection(self.pool) as connection:
+                yield connection
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            if not is_outage(error):
                 raise
-            return step()
+            await asyncio.to_thread(self._look_at_idle, error)
+            raise unavailable(error) from error
+
+    def _statements(self, ask: Ask, prepares: bool) -> list[Statement]:
+        """What is sent: who asks, what they may see, and what they ask."""
+        kind = () if ask.writes else ("access.plan_once" if prepares else "access.read_only",)
+        sight = () if ask.access.spaces is not None else ("access.spaces",)
+        entered = [*((name, {}) for name in kind), ("access.enter", self._enter(ask.access)), *((name, {}) for name in sight)]
+        return [_statement(*one) for one in (*entered, *ask.statements)]
 
     @property
     def sees_all(self) -> bool:
@@ -280,9 +348,44 @@ class Database:
         self._known = True
 
 
-def _ask(connection: psycopg.Connection[DictRow], name: str, params: Params) -> psycopg.RawCursor[DictRow]:
+def _statement(name: str, params: Params) -> Statement:
     text, names = positional(name)
-    return psycopg.RawCursor(connection, row_factory=dict_row).execute(text, [params[one] for one in names])
+    return Statement(text, [params[one] for one in names])
+
+
+def _driven(steps: Steps[T], ask: Callable[[Ask], list[list[Row]]]) -> T:
+    """The outcome of steps, each of which is asked as they say."""
+    try:
+        asked = next(steps)
+        while True:
+            try:
+                rows = ask(asked)
+            except Exception as error:  # noqa: BLE001 - the steps decide what becomes of it
+                asked = steps.throw(error)
+            else:
+                asked = steps.send(rows)
+    except StopIteration as ended:
+        outcome: T = ended.value
+        return outcome
+    finally:
+        steps.close()
+
+
+async def _adriven(steps: Steps[T], ask: Callable[[Ask], Awaitable[list[list[Row]]]]) -> T:
+    try:
+        asked = next(steps)
+        while True:
+            try:
+                rows = await ask(asked)
+            except Exception as error:  # noqa: BLE001 - as above
+                asked = steps.throw(error)
+            else:
+                asked = steps.send(rows)
+    except StopIteration as ended:
+        outcome: T = ended.value
+        return outcome
+    finally:
+        steps.close()
 
 
 def _settle(connection: psycopg.Connection[Any]) -> None:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import LiteralString, cast
 
 _MARK = "-- name: "
-_PARAMETER = re.compile(r"%(?:\((\w+)\)s|%)")
+_PARAMETER = re.compile(r"%(?:\((\w+)\)s|%|(s))")
 
 
 @cache
@@ -28,19 +28,21 @@ def query(name: str) -> LiteralString:
 
 @cache
 def positional(name: str) -> tuple[bytes, tuple[str, ...]]:
-    """The same with `$1`, `$2` … for its parameters, and their names in that order.
+    """The same with `$1`, `$2` … for its parameters, and their names in that order."""
+    text, names = numbered(query(name))
+    return text, names
 
-    psycopg reads a query of more than 4,000 characters anew each time it is executed; one of this form it sends as it is.
-    """
+
+@cache
+def numbered(text: str) -> tuple[bytes, tuple[str, ...]]:
+    """SQL with `$1`, `$2` … for psycopg's `%(name)s` or `%s`, and the names in that order; those without a name have none."""
     names: list[str] = []
 
-    def numbered(found: re.Match[str]) -> str:
-        parameter = found[1]
-        if parameter is None:
+    def number(found: re.Match[str]) -> str:
+        if found[0] == "%%":
             return "%"
-        if parameter not in names:
-            names.append(parameter)
-        return f"${names.index(parameter) + 1}"
+        if found[1] is None or found[1] not in names:
+            names.append(found[1] or "")
+        return f"${names.index(found[1]) + 1 if found[1] else len(names)}"
 
-    text = _PARAMETER.sub(numbered, query(name))
-    return text.encode(), tuple(names)
+    return _PARAMETER.sub(number, text).encode(), tuple(names)

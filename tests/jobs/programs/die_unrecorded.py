@@ -8,7 +8,7 @@ from token_agents import token_agent, token_machine
 
 from learning_machine.stores.turns import Turns
 
-Turns.record = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+Turns.recording = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 token_agent(token_machine()).invoke(
     {"messages": [{"role": "user", "content": "this is token-1"}]},
     {"configurable": {"thread_id": "thread"}},
