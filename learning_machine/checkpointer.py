@@ -27,7 +27,7 @@ from psycopg_pool import ConnectionPool
 
 from learning_machine.state.messages import message_key
 from learning_machine.stores.postgres.database import Database
-from learning_machine.stores.postgres.pipelines import LoopConnections, Statement, awaited, exchange, loop_waits
+from learning_machine.stores.postgres.pipelines import LoopConnections, Statement, exchange, loop_waits
 from learning_machine.stores.postgres.queries import numbered, positional, query
 
 T = TypeVar("T")
@@ -156,8 +156,7 @@ class BothDoorsSaver(PostgresSaver):
             return False
         pool = self._pool if self._pool is not None else await self._in_thread(self._connect)
         with self._noting_erased(thread) as saved:
-            async with self._in_loops.connection(pool) as connection:
-                await awaited(connection, exchange(connection, self._statements(thread, save)))
+            await self._in_loops.exchange(pool, self._statements(thread, save), lambda *_: None)
         return bool(saved)
 
     def _statements(self, thread: str, save: Callable[[PostgresSaver], Any]) -> list[Statement]:

@@ -25,7 +25,8 @@ class Table:
     """A vector for each word piece, in 8 bits; the pieces' weights are in the scales."""
 
     def __init__(self, folder: Path = _DATA) -> None:
-        self.rows: npt.NDArray[np.int8] = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+        # Read from the disk as it is needed, and seen as a plain array, whose rows are at hand sooner.
+        self.rows: npt.NDArray[np.int8] = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False))
         self.scales = np.load(folder / "scales.npy", allow_pickle=False).astype(np.float32)
         self.pieces = WordPieces((folder / "pieces.txt").read_text(encoding="utf-8").splitlines())
 

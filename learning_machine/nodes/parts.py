@@ -122,10 +122,11 @@ async def acarry_out(parts: Parts, step: str, steps: Callable[[], Steps[Any]], d
     """`attempt` of steps that ask the database, waited for by the event loop where it can, else by a thread."""
     if not parts.database.can_wait_in_loop():
         return await aattempt(parts, step, lambda: parts.database.run(steps()), default, patience=parts.patience)
+    # It goes on when nobody waits any more, and is only cut off when there is no hope.
+    under_way = asyncio.create_task(parts.database.arun(steps()))
+    last = asyncio.get_running_loop().call_later(HOPELESS, under_way.cancel)
+    under_way.add_done_callback(partial(_ended, last))
     try:
-        # It goes on when nobody waits any more, and is only cut off when there is no hope.
-        under_way = asyncio.create_task(asyncio.wait_for(parts.database.arun(steps()), HOPELESS))
-        under_way.add_done_callback(_looked_at)
         await asyncio.wait((under_way,), timeout=parts.patience)
         if not under_way.done():
             raise TimeoutError
@@ -134,8 +135,9 @@ async def acarry_out(parts: Parts, step: str, steps: Callable[[], Steps[Any]], d
         return note(parts, step, error, default)
 
 
-def _looked_at(under_way: asyncio.Task[Any]) -> None:
+def _ended(last: asyncio.TimerHandle, under_way: asyncio.Task[Any]) -> None:
     """What fails too late for anybody to hear is not told by asyncio, which would show its text."""
+    last.cancel()
     if not under_way.cancelled():
         under_way.exception()
 

@@ -175,7 +175,7 @@ def test_a_turn_that_was_not_recorded(pair: Any, either: Run, monkeypatch: pytes
         raise psycopg.OperationalError("down")
 
     with monkeypatch.context() as broken:
-        broken.setattr(turns, "record", fail)
+        broken.setattr(turns, "recording", fail)
         assert texts(either(learning, say("I'm Alice")))[-1] == "ok"
     either(learning, say("two"))
     assert machine.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 import socket
 import threading
@@ -114,8 +115,15 @@ def test_recall_is_one_round_trip(
     with LearningMachine(db=url, **stores) as machine:
         machine.recall(user_id="alice", session_id="s1", message="Where does Acme deploy?")
         assert turns() > 1
+        asked: dict[str, Any] = {
+            "user_id": "alice",
+            "session_id": "s1",
+            "message": "Where does Acme deploy on Fridays?",
+        }
         for _ in range(3):
-            found = machine.recall(user_id="alice", session_id="s1", message="Where does Acme deploy on Fridays?")
+            found = machine.recall(**asked)
+            assert turns() == 1
+            assert asyncio.run(machine.arecall(**asked)) == found
             assert turns() == 1
         assert set(stores) <= set(found)
 
@@ -137,23 +145,29 @@ def test_recording_is_one_round_trip(blank: Database, line: tuple[str, Callable[
     database.close()
 
 
-def test_saving_a_checkpoint_is_one_round_trip(line: tuple[str, Callable[[], int]]) -> None:
+@pytest.mark.parametrize("door", ["", "a"], ids=["sync", "async"])
+def test_saving_a_checkpoint_is_one_round_trip(line: tuple[str, Callable[[], int]], door: str) -> None:
     """A checkpoint with all its parts, and what a step wrote, are saved in one each."""
     url, turns = line
     database = Database(url, max_size=1)
     prepare(database)
     saver = BothDoorsSaver(lambda: database)
+
+    def call(name: str, *arguments: Any) -> Any:
+        outcome = getattr(saver, door + name)(*arguments)
+        return asyncio.run(outcome) if door else outcome
+
     place: Any = {"configurable": {"thread_id": "t1", "checkpoint_ns": ""}}
     for number in range(3):
         values: dict[str, Any] = {"messages": [number], "one": {"n": number}, "two": {"n": number}}
         versions: Any = dict.fromkeys(values, f"{number}.1")
         found: Any = {**empty_checkpoint(), "id": str(uuid6()), "channel_values": values, "channel_versions": versions}
         turns()
-        saved = saver.put(place, found, {"source": "loop", "step": number}, versions)
+        saved = call("put", place, found, {"source": "loop", "step": number}, versions)
         first = turns()
-        saver.put_writes(saved, [("one", 1), ("two", {"a": 2})], str(uuid4()))
+        call("put_writes", saved, [("one", 1), ("two", {"a": 2})], str(uuid4()))
         assert number == 0 or (first, turns()) == (1, 1)
-        assert (kept := saver.get_tuple(saved)) is not None
+        assert (kept := call("get_tuple", saved)) is not None
         assert kept.checkpoint["channel_values"] == values and len(kept.pending_writes or ()) == 2
     saver.close()
     database.close()

@@ -7,14 +7,15 @@ import logging
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -22,7 +23,6 @@ from learning_machine.errors import ConfigurationError, DatabaseUnavailable, Dat
 from learning_machine.stores.postgres.pipelines import (
     LoopConnections,
     Statement,
-    awaited,
     exchange,
     loop_waits,
     rows_of,
@@ -280,21 +280,14 @@ class Database:
     def _once(self, ask: Ask) -> list[list[Row]]:
         with self.connection(prepares=self._prepares and not ask.writes) as connection:
             prepares = connection.prepare_threshold is not None
-            results = connection.wait(exchange(connection, self._statements(ask, prepares), prepares=prepares))
-            return [rows_of(connection, result) for result in results[-len(ask.statements) :]]
+            under_way = exchange(connection, self._statements(ask, prepares), prepares=prepares)
+            return _rows(len(ask.statements), connection, connection.wait(under_way))
 
     async def _aonce(self, ask: Ask) -> list[list[Row]]:
         prepares = self._prepares and not ask.writes
-        async with self._in_loop() as connection:
-            under_way = exchange(connection, self._statements(ask, prepares), prepares=prepares)
-            results = await awaited(connection, under_way)
-            return [rows_of(connection, result) for result in results[-len(ask.statements) :]]
-
-    @asynccontextmanager
-    async def _in_loop(self) -> AsyncIterator[psycopg.Connection[Any]]:
+        statements, read = self._statements(ask, prepares), partial(_rows, len(ask.statements))
         try:
-            async with self._in_loops.connection(self.pool) as connection:
-                yield connection
+            return await self._in_loops.exchange(self.pool, statements, read, prepares=prepares)
         except (PoolTimeout, psycopg.OperationalError) as error:
             if not is_outage(error):
                 raise
@@ -305,7 +298,11 @@ class Database:
         """What is sent: who asks, what they may see, and what they ask."""
         kind = () if ask.writes else ("access.plan_once" if prepares else "access.read_only",)
         sight = () if ask.access.spaces is not None else ("access.spaces",)
-        entered = [*((name, {}) for name in kind), ("access.enter", self._enter(ask.access)), *((name, {}) for name in sight)]
+        entered = [
+            *((name, {}) for name in kind),
+            ("access.enter", self._enter(ask.access)),
+            *((name, {}) for name in sight),
+        ]
         return [_statement(*one) for one in (*entered, *ask.statements)]
 
     @property
@@ -346,6 +343,11 @@ class Database:
         """Take over what the set-up found out about roles and schemas."""
         self.names = replace(self.names, **names)
         self._known = True
+
+
+def _rows(last: int, connection: psycopg.Connection[Any], results: Sequence[PGresult]) -> list[list[Row]]:
+    """The rows of so many results, the last."""
+    return [rows_of(connection, result) for result in results[-last:]]
 
 
 def _statement(name: str, params: Params) -> Statement:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Generator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2s
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -30,6 +29,8 @@ T = TypeVar("T")
 Row = dict[str, Any]
 #: Something under way: it says what of the socket it waits for, and is told what came.
 Exchange = Generator[Wait, Ready | int, T]
+#: Makes something of the results of statements, on their connection.
+Read = Callable[[psycopg.Connection[Any], list[PGresult]], T]
 #: How long an event loop may wait for a connection that was idle a moment ago, in seconds.
 A_MOMENT = 0.01
 
@@ -76,10 +77,11 @@ class _Made:
     types: tuple[int, ...]
     formats: Sequence[Any] | None
 
-    @property
-    def name(self) -> bytes:
-        """What it is prepared as: the same words with the same types."""
-        return b"lm_" + blake2s(b"%s\0%r" % (self.text, self.types), digest_size=12).hexdigest().encode()
+
+@lru_cache(maxsize=1_000)
+def _name(text: bytes, types: tuple[int, ...]) -> bytes:
+    """What a statement is prepared as: the same words with the same types."""
+    return b"lm_" + blake2s(b"%s\0%r" % (text, types), digest_size=12).hexdigest().encode()
 
 
 def _made(connection: psycopg.Connection[Any], statement: Statement) -> _Made:
@@ -99,7 +101,7 @@ def _send_prepared(connection: psycopg.Connection[Any], made: Sequence[_Made]) -
     conn, known = connection.pgconn, set(_planned.setdefault(connection, set()))
     sent: list[bytes | None] = []
     for one in made:
-        if (name := one.name) not in known:
+        if (name := _name(one.text, one.types)) not in known:
             conn.send_prepare(name, one.text, one.types)
             known.add(name)
             sent.append(name)
@@ -166,13 +168,14 @@ class LoopConnections:
         self._lock = threading.Lock()
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
-    @asynccontextmanager
-    async def connection(self, pool: ConnectionPool[Any]) -> AsyncIterator[psycopg.Connection[Any]]:
-        """A connection, given back in the end. Raises `PoolTimeout` where there is none for too long."""
+    async def exchange(
+        self, pool: ConnectionPool[Any], statements: Sequence[Statement], read: Read[T], *, prepares: bool = False
+    ) -> T:
+        """`exchange` on one of them, and what is `read` of its results there. Raises `PoolTimeout`, too."""
         async with self._turn():
             connection = await _taken(pool)
             try:
-                yield connection
+                return read(connection, await awaited(connection, exchange(connection, statements, prepares=prepares)))
             finally:
                 await _given_back(pool, connection)
 
