@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -26,16 +25,15 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from learning_machine.state.messages import message_key
+from learning_machine.stores.postgres.collecting import collected
 from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.pipelines import LoopConnections, Statement, exchange, loop_waits
-from learning_machine.stores.postgres.queries import numbered, positional, query
+from learning_machine.stores.postgres.queries import positional, query
 
 T = TypeVar("T")
 
 #: What a step wrote: config, values, task and its path.
 Writes = tuple[RunnableConfig, Sequence[tuple[str, Any]], str, str]
-#: An insertion of a row that leaves one that is there alone.
-_ADDS = re.compile(r"^(\s*insert\b.*\bvalues\s*)(\([%s,\s]+\))(\s*on conflict\b.*\bdo nothing\s*)$", re.I | re.S)
 #: Connections at most.
 AT_ONCE = 8
 #: What `hold_unerased_thread` raises.
@@ -162,9 +160,7 @@ class BothDoorsSaver(PostgresSaver):
     def _statements(self, thread: str, save: Callable[[PostgresSaver], Any]) -> list[Statement]:
         """What saves something, behind a question that raises where the thread was erased once."""
         text, _ = positional("erase.hold_unerased_thread")
-        found = [Statement(text, [thread])]
-        save(_Collecting(found, self.serde))
-        return found
+        return [Statement(text, [thread]), *collected(save, self.serde)]
 
     @contextmanager
     def _noting_erased(self, thread: str) -> Iterator[list[bool]]:
@@ -245,38 +241,6 @@ class BothDoorsSaver(PostgresSaver):
 
     async def adelete_thread(self, thread_id: str) -> None:
         await self._in_thread(self.delete_thread, thread_id)
-
-
-class _Collecting(PostgresSaver):
-    """The library's saver, whose statements are collected instead of sent."""
-
-    def __init__(self, statements: list[Statement], serde: Any) -> None:
-        super().__init__(_NotYet(), serde=serde)  # type: ignore[arg-type]
-        self._collects = _Cursor(statements)
-
-    @contextmanager
-    def _cursor(self, *, pipeline: bool = False) -> Iterator[Any]:
-        yield self._collects
-
-
-class _Cursor:
-    """What stands in for a cursor. psycopg's own `executemany` would wait for answers."""
-
-    def __init__(self, statements: list[Statement]) -> None:
-        self._statements = statements
-
-    def execute(self, statement: str, parameters: Sequence[Any]) -> None:
-        text, _ = numbered(statement)
-        self._statements.append(Statement(text, parameters))
-
-    def executemany(self, statement: str, many: Iterable[Sequence[Any]]) -> None:
-        rows = list(many)
-        if len(rows) > 1 and _ADDS.search(statement):
-            # Rows that may not be there yet go together; what changes rows may name one twice.
-            together = _ADDS.sub(lambda found: found[1] + ", ".join([found[2]] * len(rows)) + found[3], statement)
-            statement, rows = together, [[value for row in rows for value in row]]
-        for parameters in rows:
-            self.execute(statement, parameters)
 
 
 def _next(place: Mapping[str, Any], id: str) -> RunnableConfig:

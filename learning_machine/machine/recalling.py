@@ -10,7 +10,15 @@ from typing import Any
 from learning_machine.machine.assembled import Assembled
 from learning_machine.nodes.build_context import context_text
 from learning_machine.nodes.parts import attempt
-from learning_machine.nodes.recall import arecall_others, asked, asking, recall_others, recall_own, searches
+from learning_machine.nodes.recall import (
+    arecall_others,
+    arecall_own,
+    asked,
+    asking,
+    recall_others,
+    recall_own,
+    searches,
+)
 from learning_machine.state.messages import as_messages, last_user_text
 from learning_machine.state.scope import Scope
 from learning_machine.state.times import When, looking_back
@@ -62,7 +70,7 @@ class Recalling(Assembled):
         standing = asking(
             self.parts, Standing(machine=self.name, as_of=back.get("as_of"), known_at=back.get("known_at")), question
         )
-        own, _ = await asyncio.to_thread(recall_own, self.parts, where, standing)
+        own, _ = await arecall_own(self.parts, where, standing)
         return own | await arecall_others(self.parts, where, said, back)
 
     def _question(self, messages: list[Any]) -> Question:

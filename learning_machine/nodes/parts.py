@@ -19,7 +19,8 @@ from learning_machine.nodes.threads import Threads
 from learning_machine.state.limits import BatchWindow
 from learning_machine.stores.fusing import Weights
 from learning_machine.stores.ledger import Ledger
-from learning_machine.stores.postgres.database import Database, Steps
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.steps import Steps
 from learning_machine.stores.proposals import ProposalQueue
 from learning_machine.stores.registry import Registry
 from learning_machine.stores.spending import Spending

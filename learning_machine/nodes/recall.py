@@ -23,7 +23,7 @@ from learning_machine.state.messages import keys_of, last_user_text, said_from, 
 from learning_machine.state.scope import Scope
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.ledger_store import branch_query
-from learning_machine.stores.postgres.database import Ask, Steps
+from learning_machine.stores.postgres.steps import Ask, Steps
 from learning_machine.stores.protocol import Standing
 from learning_machine.stores.registry import acall, call
 from learning_machine.stores.spaces import access_of
@@ -118,6 +118,12 @@ def asking(parts: Parts, standing: Standing, question: Question) -> Standing:
 def recall_own(parts: Parts, scope: Scope, standing: Standing) -> Known:
     """What the built-in stores know, by learning type, and the database's time."""
     return parts.database.run(recalling(parts, scope, standing))
+
+
+async def arecall_own(parts: Parts, scope: Scope, standing: Standing) -> Known:
+    if parts.database.can_wait_in_loop():
+        return await parts.database.arun(recalling(parts, scope, standing))
+    return await asyncio.to_thread(recall_own, parts, scope, standing)
 
 
 def recalling(parts: Parts, scope: Scope, standing: Standing) -> Steps[Known]:

@@ -14,7 +14,7 @@ from learning_machine.nodes.recall import standing_in
 from learning_machine.state.loop import LearningState
 from learning_machine.state.messages import Said, identity_of, keys_of, last_answer, message_key, said_from, spoken
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import Steps
+from learning_machine.stores.postgres.steps import Steps
 from learning_machine.stores.turns import TurnRecord
 
 

@@ -21,7 +21,7 @@ from learning_machine.state.identity import scope_of
 from learning_machine.state.loop import LearningState, LearnState
 from learning_machine.state.proposals import Verdict
 from learning_machine.state.scope import Scope
-from learning_machine.stores.postgres.database import Steps
+from learning_machine.stores.postgres.steps import Steps
 from learning_machine.stores.proposals import LOOK_AGAIN
 
 #: What became of a decision that was on something else than what stands there now.

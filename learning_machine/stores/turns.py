@@ -18,7 +18,8 @@ from learning_machine.state.scope import Scope
 from learning_machine.state.tokens import estimate_tokens
 from learning_machine.stores.indexing import MESSAGES, Vectors, index
 from learning_machine.stores.ledger import failed
-from learning_machine.stores.postgres.database import Ask, Database, Steps
+from learning_machine.stores.postgres.database import Database
+from learning_machine.stores.postgres.steps import Ask, Steps
 from learning_machine.stores.postgres.transactions import (
     WRITE_TIMEOUT_MS,
     Access,

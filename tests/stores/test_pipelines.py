@@ -18,10 +18,11 @@ from psycopg_pool import ConnectionPool
 from learning_machine import LearningMachine
 from learning_machine.errors import DatabaseUnavailable
 from learning_machine.nodes.parts import acarry_out
-from learning_machine.stores.postgres.database import Ask, Database, Steps
+from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
 from learning_machine.stores.postgres.pipelines import LoopConnections, Statement, awaited, exchange, rows_of
 from learning_machine.stores.postgres.queries import numbered
+from learning_machine.stores.postgres.steps import Ask, Steps
 from learning_machine.stores.postgres.transactions import Access, Row
 from learning_machine.testing import ScriptedModel
 

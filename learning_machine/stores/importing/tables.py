@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 from learning_machine.errors import InvalidInput
 from learning_machine.stores.importing import agno
 from learning_machine.stores.importing.found import Finding
-from learning_machine.stores.postgres.database import unavailable
+from learning_machine.stores.postgres.connections import unavailable
 from learning_machine.stores.postgres.queries import query
 
 #: Rows fetched at once.
