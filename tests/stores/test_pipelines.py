@@ -218,6 +218,19 @@ def test_a_hundred_at_once(database: Database) -> None:
     assert idle(database)
 
 
+def test_loops_come_and_go(database: Database) -> None:
+    """Nothing of an event loop is kept when it has ended, however many there were."""
+    connections = LoopConnections(1)
+
+    async def two() -> None:
+        asked = [Statement(b"select 1")]
+        await asyncio.gather(*(connections.exchange(database.pool, asked, lambda *_: None) for _ in range(2)))
+
+    for _ in range(5):
+        asyncio.run(two())
+    assert len(connections._turns) == 1
+
+
 def idle(database: Database) -> bool:
     """Whether all connections are back in the pool, given a moment."""
     ends = time.monotonic() + 5

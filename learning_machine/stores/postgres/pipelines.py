@@ -184,6 +184,9 @@ class LoopConnections:
         turn = self._turns.get(loop)
         if turn is None:
             with self._lock:
+                # One that somebody waited for holds its loop, so that it does not go by itself.
+                for ended in [one for one in self._turns if one.is_closed()]:
+                    del self._turns[ended]
                 turn = self._turns.setdefault(loop, asyncio.Semaphore(self._most))
         return turn
 
