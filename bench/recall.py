@@ -66,17 +66,23 @@ def asked_of(machine: LearningMachine, user: str, message: str) -> Asking:
     """What that asks of the database: who asks, and the named queries with their parameters."""
     caught: list[Asking] = []
     database = machine.database
-    read = database.read
+    run = database.run
 
-    def catch(access: Any, queries: Any) -> Any:
-        caught.append((access, list(queries)))
-        return read(access, queries)
+    def listening(steps: Any) -> Any:
+        rows = None
+        while True:
+            try:
+                ask = steps.send(rows)
+            except StopIteration as ended:
+                return ended.value
+            caught.append((ask.access, list(ask.statements)))
+            rows = database.read(*caught[-1])
 
-    database.read = catch  # type: ignore[method-assign]
+    database.run = listening  # type: ignore[method-assign]
     try:
         ours(machine, user, message)(0)
     finally:
-        database.read = read  # type: ignore[method-assign]
+        database.run = run  # type: ignore[method-assign]
     return caught[0]
 
 
