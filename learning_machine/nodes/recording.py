@@ -12,10 +12,22 @@ from learning_machine.nodes.events import tell
 from learning_machine.nodes.parts import Parts
 from learning_machine.nodes.recall import standing_in
 from learning_machine.state.loop import LearningState
-from learning_machine.state.messages import Said, identity_of, keys_of, last_answer, message_key, said_from, spoken
+from learning_machine.state.messages import (
+    Said,
+    identity_of,
+    keys_of,
+    last_answer,
+    message_key,
+    said_from,
+    spoken,
+    text_of,
+)
 from learning_machine.state.scope import Scope
 from learning_machine.stores.postgres.steps import Steps
 from learning_machine.stores.turns import TurnRecord
+
+#: From how many characters on a turn is prepared in a thread: looking for secrets in them takes milliseconds.
+MUCH = 10_000
 
 
 def record(
@@ -55,6 +67,13 @@ def caller_seen(state: LearningState) -> Mapping[str, Any] | None:
 def is_settled(caller: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
     """Whether there is nothing more to find out about who called."""
     return caller is not None and (not caller or bool(caller.get("call")))
+
+
+def is_quick(parts: Parts, state: LearningState) -> bool:
+    """Whether there is so little to do before the turn is recorded that an event loop may do it."""
+    words = [content for _, _, content in (state.get("learning_from") or {}).get("said") or ()]
+    answer = text_of(state["messages"][-1]) if state["messages"] else ""
+    return parts.turns.redacts_at_once and sum(map(len, (*words, answer))) <= MUCH
 
 
 def answer_key(state: LearningState, scope: Scope) -> str | None:

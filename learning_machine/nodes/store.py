@@ -16,7 +16,7 @@ from learning_machine.nodes.approve import asked_about
 from learning_machine.nodes.events import tell
 from learning_machine.nodes.learning import NOTHING, aprocess_others, process_others, write
 from learning_machine.nodes.parts import Parts, aattempt, acarry_out, attempt
-from learning_machine.nodes.recording import caller_seen, is_settled, recording, settled
+from learning_machine.nodes.recording import caller_seen, is_quick, is_settled, recording, settled
 from learning_machine.state.identity import scope_of
 from learning_machine.state.loop import LearningState, LearnState
 from learning_machine.state.proposals import Verdict
@@ -40,8 +40,8 @@ def store_node(parts: Parts, *, asks_again: str | None = None) -> RunnableLambda
 
     async def astore(state: LearningState, config: RunnableConfig) -> Any:
         scope = scope_in(config)
-        if state.get("learning_verdicts") or not is_settled(caller_seen(state)):
-            # What else there is to do or to look for waits for more than one answer of the database.
+        if state.get("learning_verdicts") or not is_settled(caller_seen(state)) or not is_quick(parts, state):
+            # There is more to do or to look for than one answer of the database, or much to do before it is asked.
             step = partial(end, parts, state, scope, config)
             return gone_on(await aattempt(parts, "recording the turn", step, lost(state), patience=parts.patience))
         steps = partial(leave, parts, state, scope, config)

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from learning_machine.state.limits import BatchWindow
 from learning_machine.state.messages import Said, clean_text, clean_value
+from learning_machine.state.redaction import redact as redact_secrets
 from learning_machine.state.scope import Scope
 from learning_machine.state.tokens import estimate_tokens
 from learning_machine.stores.indexing import MESSAGES, Vectors, index
@@ -112,6 +113,8 @@ class Turns:
         self, database: Database, machine: str, *, keep: KeepMessages = "forever", redact: Redact = str
     ) -> None:
         self.database, self.machine, self.keep, self.redact = database, machine, keep, redact
+        #: Whether redaction is ours: somebody else's may take its time, or ask a service.
+        self.redacts_at_once = redact in (str, redact_secrets)
 
     # --- recording ----------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -145,6 +147,34 @@ def test_a_hook_of_your_own_redacts(machine: Any, taught: Any, thread: Any, say:
     assert found.flush()
     assert "Alice" not in str(model.extractions)
     assert "Alice" not in str(found.history(**ALICE))
+
+
+def test_a_slow_hook_holds_up_its_own_turn_only(machine: Any, taught: Any, thread: Any, say: Any) -> None:
+    """A redaction of your own may take its time, or ask a service: the event loop goes on meanwhile."""
+    began: list[float] = []
+
+    def slow(text: str) -> str:
+        if text == "my name is Alice":
+            began.append(time.monotonic())
+            time.sleep(0.4)
+        return text
+
+    model = taught()
+    found = machine(model, redact=slow)
+    agent = create_learning_agent(model, learning=found)
+    agent.invoke(say("hello"), thread("t0"), context=ALICE)
+
+    async def both() -> list[float]:
+        turn = asyncio.create_task(agent.ainvoke(say("my name is Alice"), thread("t1"), context=ALICE))
+        ticks = []
+        while not turn.done():
+            await asyncio.sleep(0.01)
+            ticks.append(time.monotonic())
+        return ticks
+
+    ticks = asyncio.run(both())
+    assert sum(began[0] < tick < began[0] + 0.4 for tick in ticks) > 5
+    assert found.flush()
 
 
 def test_kept_until_learned_means_gone_afterwards(machine: Any, taught: Any, thread: Any, say: Any) -> None:
