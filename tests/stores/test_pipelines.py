@@ -287,6 +287,12 @@ def test_a_pooler_that_forgets(database: Database) -> None:
         assert asyncio.run(read()) == [[[], []]]
 
 
+def test_nothing_asked(database: Database) -> None:
+    """Who asks nothing is told nothing: not what was sent to say who asks."""
+    assert database.read(Access(), []) == []
+    assert asyncio.run(database.arun(asking(Ask(Access(), [])))) == [[]]
+
+
 def test_steps_hear_what_failed(database: Database) -> None:
     """Steps are told what went wrong, and may ask again; what they do not expect reaches the caller."""
     wrong = Ask(Access(), [("recall.one", {"id": "x"})])

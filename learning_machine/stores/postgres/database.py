@@ -172,13 +172,11 @@ class Database(Connections):
 
     def _statements(self, ask: Ask, prepares: bool) -> list[Statement]:
         """What is sent: who asks, what they may see, and what they ask."""
-        kind = () if ask.writes else ("access.plan_once" if prepares else "access.read_only",)
-        sight = () if ask.access.spaces is not None else ("access.spaces",)
-        entered = [
-            *((name, {}) for name in kind),
-            ("access.enter", self._enter(ask.access)),
-            *((name, {}) for name in sight),
-        ]
+        entered: list[tuple[str, Params]] = [("access.enter", self._enter(ask.access))]
+        if not ask.writes:
+            entered.insert(0, ("access.plan_once" if prepares else "access.read_only", {}))
+        if ask.access.spaces is None:
+            entered.append(("access.spaces", {}))
         return [_statement(*one) for one in (*entered, *ask.statements)]
 
     @property
@@ -223,7 +221,7 @@ class Database(Connections):
 
 def _rows(last: int, connection: psycopg.Connection[Any], results: Sequence[PGresult]) -> list[list[Row]]:
     """The rows of so many results, the last."""
-    return [rows_of(connection, result) for result in results[-last:]]
+    return [rows_of(connection, result) for result in results[len(results) - last :]]
 
 
 def _statement(name: str, params: Params) -> Statement:

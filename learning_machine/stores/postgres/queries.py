@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import LiteralString, cast
 
@@ -33,7 +33,7 @@ def positional(name: str) -> tuple[bytes, tuple[str, ...]]:
     return text, names
 
 
-@cache
+@lru_cache(maxsize=1_000)
 def numbered(text: str) -> tuple[bytes, tuple[str, ...]]:
     """SQL with `$1`, `$2` … for psycopg's `%(name)s` or `%s`, and the names in that order; those without a name have none."""
     names: list[str] = []
