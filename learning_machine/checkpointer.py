@@ -21,13 +21,21 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.postgres import PostgresSaver
 from psycopg import Connection
+from psycopg.pq.abc import PGresult
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from learning_machine.state.messages import message_key
-from learning_machine.stores.postgres.collecting import collected
+from learning_machine.stores.postgres.collecting import Row, collected, read_with
 from learning_machine.stores.postgres.database import Database
-from learning_machine.stores.postgres.pipelines import LoopConnections, Statement, exchange, loop_waits
+from learning_machine.stores.postgres.pipelines import (
+    LoopConnections,
+    Statement,
+    exchange,
+    loop_waits,
+    rows_of,
+    size_of,
+)
 from learning_machine.stores.postgres.queries import positional, query
 
 T = TypeVar("T")
@@ -36,6 +44,8 @@ T = TypeVar("T")
 Writes = tuple[RunnableConfig, Sequence[tuple[str, Any]], str, str]
 #: Connections at most.
 AT_ONCE = 8
+#: From how many bytes on a checkpoint is put together in a thread.
+LARGE = 200_000
 #: What `hold_unerased_thread` raises.
 ERASED_ONCE = "LM001"
 #: Refused checkpoints that are remembered: the runs that made them end soon.
@@ -201,7 +211,27 @@ class BothDoorsSaver(PostgresSaver):
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments, **named))
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        return await self._in_thread(self.get_tuple, config)
+        if not loop_waits():
+            return await self._in_thread(self.get_tuple, config)
+        try:
+            return await self._aread(lambda saver: saver.get_tuple(config))
+        except psycopg.OperationalError:
+            # A restart of the server leaves dead connections in the pool.
+            return await self._in_thread(self.get_tuple, config)
+
+    async def _aread(self, read: Callable[[PostgresSaver], T]) -> T:
+        """What is read, while the event loop goes on. What is large is put together in a thread."""
+        pool = self._pool if self._pool is not None else await self._in_thread(self._connect)
+        answers: list[list[Row]] = []
+        large = False
+        while True:
+            attempt = partial(read_with, answers, read, self.serde)
+            found = await self._in_thread(attempt) if large else attempt()
+            if not isinstance(found, Statement):
+                return found
+            connection, result = await self._in_loops.exchange(pool, [found], _first)
+            large = size_of(result) > LARGE
+            answers.append(await self._in_thread(rows_of, connection, result) if large else rows_of(connection, result))
 
     async def alist(
         self,
@@ -241,6 +271,10 @@ class BothDoorsSaver(PostgresSaver):
 
     async def adelete_thread(self, thread_id: str) -> None:
         await self._in_thread(self.delete_thread, thread_id)
+
+
+def _first(connection: Connection[Any], results: Sequence[PGresult]) -> tuple[Connection[Any], PGresult]:
+    return connection, results[0]
 
 
 def _next(place: Mapping[str, Any], id: str) -> RunnableConfig:

@@ -6,10 +6,10 @@ store after the answer. What they keep lies in private state, so the agent's inp
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired, get_args, get_origin
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain.agents.middleware import AgentState, ModelRequest
 from langchain.agents.middleware.types import PrivateStateAttr
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.config import get_config
@@ -19,12 +19,10 @@ from typing_extensions import TypedDict
 from learning_machine.graphs.halves import KEYS, Halves, tool_suffix
 from learning_machine.machine import LearningMachine
 from learning_machine.nodes.agent import with_context, with_tools
-
-Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
-AsyncHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+from learning_machine.nodes.requests import RequestMiddleware
 
 
-class LearningMiddleware(AgentMiddleware[Any, Any]):
+class LearningMiddleware(RequestMiddleware):
     """Makes an agent of `langchain.agents.create_agent` learn.
 
     >>> machine = LearningMachine(user_profile=True)
@@ -65,14 +63,8 @@ class LearningMiddleware(AgentMiddleware[Any, Any]):
     async def aafter_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any]:
         return await self._halves.aafter(state, get_config())
 
-    def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> Any:
+    def changed(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         """Let the model read the context, and offer it the tools that are of use to who is speaking."""
-        return handler(self._request(request))
-
-    async def awrap_model_call(self, request: ModelRequest[Any], handler: AsyncHandler) -> Any:
-        return await handler(self._request(request))
-
-    def _request(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         self.machine.give(model=request.model)  # which counts only where the machine has none
         state: Mapping[str, Any] = request.state
         return with_context(with_tools(request), state.get(self._halves.keys["learning_context"]) or {})

@@ -33,14 +33,15 @@ from learning_machine.state.loop import LearningState, union
 from learning_machine.state.messages import last_user_key, spoken
 from learning_machine.state.scope import Scope
 
-#: The loop's own keys, and how each is kept: `recalled` not at all.
+#: What lies in the state besides the messages, and how it is kept. Each key that a step writes costs a row of the
+#: checkpoint and one of the step's writes, so all that only the halves read is one; `recalled` is not kept at all.
 KEYS: dict[str, Any] = {
-    "learning": dict[str, Any],
     "learning_context": dict[str, Any],
-    "learning_from": dict[str, Any],
-    "learning_turns": Annotated[list[str], union],
+    "learning_state": dict[str, Any],
     "recalled": Annotated[dict[str, Any], UntrackedValue],
 }
+#: What the loop's nodes know as keys of their own.
+IN_STATE = ("learning", "learning_from", "learning_turns")
 #: How the schema is called that is not said.
 _SCHEMA = "learning_machine"
 
@@ -72,18 +73,18 @@ class Halves:
         """Recall and make the context, once a turn; later in it only note what was said meanwhile."""
         own = self.ours(state)
         if not begins(own):
-            return self.theirs(went_on(own, config))
+            return self.theirs(own, went_on(own, config))
         found = self._recall.func(own, config)
         built = self._build.func(cast(Any, {**own, **found}), config)
-        return self.theirs(begun(own, {**found, **built}))
+        return self.theirs(own, begun(own, {**found, **built}))
 
     async def abefore(self, state: Mapping[str, Any], config: RunnableConfig) -> dict[str, Any]:
         own = self.ours(state)
         if not begins(own):
-            return self.theirs(went_on(own, config))
+            return self.theirs(own, went_on(own, config))
         found = await self._recall.afunc(own, config)
         built = await self._build.afunc(cast(Any, {**own, **found}), config)
-        return self.theirs(begun(own, {**found, **built}))
+        return self.theirs(own, begun(own, {**found, **built}))
 
     # --- after the answer ---------------------------------------------------------------------------------------------
 
@@ -91,16 +92,16 @@ class Halves:
         """Record the turn; where a person decides, read it, ask, and carry out what they say."""
         own, asking = self._ended(state, config), self._asking(config)
         if asking is None:
-            return self.theirs(self._store.func(own, config))
+            return self.theirs(own, self._store.func(own, config))
         with relayed():
-            return self.theirs(asking.invoke(standing(own, config), config))
+            return self.theirs(own, asking.invoke(standing(own, config), config))
 
     async def aafter(self, state: Mapping[str, Any], config: RunnableConfig) -> dict[str, Any]:
         own, asking = self._ended(state, config), self._asking(config)
         if asking is None:
-            return self.theirs(await self._store.afunc(own, config))
+            return self.theirs(own, await self._store.afunc(own, config))
         with relayed():
-            return self.theirs(await asking.ainvoke(standing(own, config), config))
+            return self.theirs(own, await asking.ainvoke(standing(own, config), config))
 
     def _asking(self, config: Mapping[str, Any]) -> CompiledStateGraph[Any, Any, Any, Any] | None:
         """The graph that asks, also where only this run wants to be asked."""
@@ -124,11 +125,19 @@ class Halves:
         """The graph's state as the loop's nodes know it, without what was lent to it for the model."""
         own = {key: state[name] for key, name in self.keys.items() if name in state}
         messages = [message for message in state["messages"] if message.id not in (CONTEXT_ID, FOUND_ID)]
-        return cast(LearningState, {"messages": messages, **own})
+        return cast(LearningState, {"messages": messages, **(own.pop("learning_state", None) or {}), **own})
 
-    def theirs(self, changed: Mapping[str, Any] | None) -> dict[str, Any]:
-        """An update of the loop under the graph's names for it."""
-        return {self.keys[key]: value for key, value in (changed or {}).items() if key in self.keys}
+    def theirs(self, own: LearningState, changed: Mapping[str, Any] | None) -> dict[str, Any]:
+        """An update of the loop under the graph's names for it, with nothing in it that stands there already."""
+        new = dict(changed or {})
+        if "learning_turns" in new:
+            new["learning_turns"] = union(own.get("learning_turns"), new["learning_turns"])
+        known: Mapping[str, Any] = own
+        update = {key: new[key] for key in KEYS if key in new and (key == "recalled" or new[key] != known.get(key))}
+        if any(key in new for key in IN_STATE):
+            both = {**known, **new}
+            update["learning_state"] = {key: both[key] for key in IN_STATE if key in both}
+        return {self.keys[key]: value for key, value in update.items()}
 
     def schema(self) -> Any:
         """The keys of these halves, and `messages` however the graph itself keeps them."""

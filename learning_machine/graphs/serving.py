@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain.agents.middleware import ModelRequest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
@@ -14,6 +14,7 @@ from pydantic import Field, create_model
 from learning_machine.graphs.learning import learning_graph
 from learning_machine.nodes.agent import inner_agent
 from learning_machine.nodes.parts import Parts
+from learning_machine.nodes.requests import RequestMiddleware
 from learning_machine.state.scope import ChoosingScope, Scope
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
@@ -57,23 +58,13 @@ def chosen(graphs: Mapping[str, Graph]) -> Graph | Callable[[RunnableConfig], Gr
     return graph
 
 
-class ModelChoice(AgentMiddleware[AgentState[Any], Any]):
+class ModelChoice(RequestMiddleware):
     """Lets a run's context choose among chat models by name. Any other name is as good as none."""
 
     def __init__(self, models: Mapping[str, BaseChatModel]) -> None:
         super().__init__()
         self.models = dict(models)
 
-    def wrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
-    ) -> Any:
-        return handler(self._with_model(request))
-
-    async def awrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
-    ) -> Any:
-        return await handler(self._with_model(request))
-
-    def _with_model(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+    def changed(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         model = self.models.get(getattr(request.runtime.context, "model", None) or "")
         return request if model is None else request.override(model=model)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NotRequired
 
 from langchain.agents import create_agent
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, PIIMiddleware
+from langchain.agents.middleware import AgentState, ModelRequest, PIIMiddleware
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
@@ -16,6 +16,7 @@ from langgraph.config import get_config
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.graph.state import CompiledStateGraph
 
+from learning_machine.nodes.requests import RequestMiddleware
 from learning_machine.state.identity import is_kept, scope_of
 from learning_machine.state.loop import LearningState
 from learning_machine.state.scope import Scope
@@ -35,20 +36,13 @@ class ContextState(AgentState[Any]):
     learning_context: NotRequired[dict[str, Any]]
 
 
-class ContextMiddleware(AgentMiddleware[ContextState, Any]):
+class ContextMiddleware(RequestMiddleware):
     """Puts the context at the end of the system message, on every model call of the turn, and stores it nowhere."""
 
     state_schema = ContextState
 
-    def wrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
-    ) -> Any:
-        return handler(with_context(with_tools(request), context_in(request)))
-
-    async def awrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
-    ) -> Any:
-        return await handler(with_context(with_tools(request), context_in(request)))
+    def changed(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        return with_context(with_tools(request), context_in(request))
 
 
 def context_in(request: ModelRequest[Any]) -> Mapping[str, Any]:

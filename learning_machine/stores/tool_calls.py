@@ -145,8 +145,9 @@ def place_in(runtime: ToolRuntime[Any, Any]) -> Place:
     calling = message_key(messages[-1], len(messages) - 1, session) if messages else None
     # Inside the loop the agent is also told which answers came before those it sees; beside it they lie in its own state.
     loop = state.get("learning_context") or {}
-    beside = [key for name, keys in state.items() if name.startswith("learning_turns") for key in keys or ()]
-    began = [loop, *(one or {} for name, one in state.items() if name.startswith("learning_from"))]
+    own = [one for name, one in state.items() if name.startswith("learning_state") and one]
+    beside = [key for one in own for key in one.get("learning_turns") or ()]
+    began = [loop, *(one.get("learning_from") or {} for one in own)]
     caller: Mapping[str, Any] = next((one["caller"] for one in began if one.get("caller")), {})
     here = union(union(union(caller.get("here"), loop.get("turns")), beside), keys_of(messages, session))
     rooted = bool(loop.get("rooted")) or bool(caller.get("rooted")) or is_kept(runtime.config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
+from langsmith.utils import get_env_var
 
 from learning_machine import (
     LearnedKnowledgeConfig,
@@ -74,6 +76,40 @@ def agent(model: Any, *middleware: Any, tools: Any = (), **options: Any) -> Any:
 
 def calls(name: str, number: int = 1, **arguments: Any) -> AIMessage:
     return AIMessage("", tool_calls=[{"name": name, "args": arguments, "id": f"c{number}"}])
+
+
+@pytest.mark.parametrize("traces", ["true", "false"])
+def test_traced_only_where_it_is_wanted(
+    traces: str, pair: Callable[..., tuple[ScriptedModel, LearningMachine]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`create_agent` is handed a coroutine function, which LangSmith traces from threads, only where it traces."""
+    monkeypatch.setenv("LANGSMITH_TRACING", traces)
+    get_env_var.cache_clear()
+    try:
+        hook = LearningMiddleware(pair()[1]).awrap_model_call
+    finally:
+        monkeypatch.undo()
+        get_env_var.cache_clear()
+    assert inspect.iscoroutinefunction(hook) == (traces == "true")
+
+
+def test_a_step_writes_little(pair: Callable[..., tuple[ScriptedModel, LearningMachine]], either: Run) -> None:
+    """What a step leaves in the state is one key of its own, and the context only where it has changed."""
+    model, found = pair()
+    kept = InMemorySaver()
+    learning = agent(model, LearningMiddleware(found), checkpointer=kept)
+    for message in ("hello", "how are you?"):
+        either(learning, say(message), "t1")
+    written = [
+        sorted(key for _, key, _ in one.pending_writes or () if not key.startswith("branch:"))
+        for one in kept.list(thread("t1"))
+    ]
+    model_step, before, after = ["messages"], ["learning_state"], ["learning_state"]
+    first = ["learning_context", "learning_state"]
+    assert [one for one in reversed(written) if one] == [
+        *(["messages"], first, model_step, after),
+        *(["messages"], before, model_step, after),
+    ]
 
 
 def look(place: str) -> str:

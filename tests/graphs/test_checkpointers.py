@@ -14,14 +14,17 @@ from typing import Any
 
 import psycopg
 import pytest
+from langchain.agents import create_agent
 from langchain_core.load import dumpd
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint import conformance
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
 
-from learning_machine import UserProfileConfig, create_learning_agent
+from learning_machine import LearningMiddleware, Scope, UserProfileConfig, create_learning_agent
 from learning_machine.checkpointer import BothDoorsSaver
 from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
@@ -144,6 +147,90 @@ def saver(url: str) -> Any:
     yield found
     found.close()
     database.close()
+
+
+@pytest.mark.parametrize("length", [10, 500_000])
+def test_both_doors_read_the_same(saver: Any, length: int) -> None:
+    """What `aget_tuple` reads in an event loop is what `get_tuple` reads: nothing, the newest, one of old, open writes."""
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    graph.add_node("ask", lambda _: {"messages": [("ai", interrupt("sure?"))]})
+    graph.add_edge(START, "ask")
+    agent = graph.compile(checkpointer=saver)
+    place: Any = {"configurable": {"thread_id": "t1"}}
+    assert asyncio.run(saver.aget_tuple({"configurable": {"thread_id": "t1", "checkpoint_ns": ""}})) is None
+    agent.invoke({"messages": [("user", "x" * length)]}, place)
+    for state in agent.get_state_history(place):
+        for config in (place, state.config):
+            kept = saver.get_tuple(config)
+            assert asyncio.run(saver.aget_tuple(config)) == kept
+    newest = asyncio.run(saver.aget_tuple(place))
+    assert [write[1] for write in newest.pending_writes] == ["__interrupt__"]
+    assert newest.checkpoint["channel_values"]["messages"][0].text == "x" * length
+
+
+def test_reading_after_a_restart(saver: Any, url: str) -> None:
+    """Connections that the server has cut meanwhile cost a run in an event loop nothing."""
+    place: Any = {"configurable": {"thread_id": "t1", "checkpoint_ns": ""}}
+
+    async def read_all() -> list[Any]:
+        return await asyncio.gather(*(saver.aget_tuple(place) for _ in range(20)))
+
+    asyncio.run(read_all())
+    with psycopg.connect(url, autocommit=True) as connection:
+        cut = connection.execute(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+            " where application_name = 'learning-machine-checkpoints'"
+        ).fetchone()
+    assert cut is not None and cut[0] > 1
+    assert asyncio.run(read_all()) == [None] * 20
+
+
+def test_many_read_and_write_at_once(saver: Any) -> None:
+    """A hundred runs of one event loop on few connections: each reads its own thread's newest state."""
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    graph.add_node("answer", lambda state: {"messages": [("ai", f"{len(state['messages'])}")]})
+    graph.add_edge(START, "answer")
+    agent = graph.compile(checkpointer=saver)
+
+    async def talk(number: int) -> list[str]:
+        for turn in range(3):
+            result = await agent.ainvoke(
+                {"messages": [("user", f"{number}.{turn}")]}, {"configurable": {"thread_id": f"t{number}"}}
+            )
+        return texts(result)
+
+    async def everyone() -> list[list[str]]:
+        return await asyncio.gather(*map(talk, range(100)))
+
+    assert asyncio.run(everyone()) == [[f"{n}.0", "1", f"{n}.1", "3", f"{n}.2", "5"] for n in range(100)]
+
+
+@pytest.mark.parametrize("durability", ["async", "exit"])
+@pytest.mark.parametrize("kind", ["agent", "middleware"])
+def test_a_turn_goes_to_no_thread(
+    durability: Any, kind: str, machine: Any, taught: Any, thread: Any, say: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under `ainvoke` a turn on our checkpointer is carried out by the event loop alone, once the database is open."""
+    model = taught()
+    found = machine(model, background="external")
+    agent: Any = create_learning_agent(model, learning=found)
+    if kind == "middleware":
+        middleware = [LearningMiddleware(found)]
+        agent = create_agent(model, middleware=middleware, context_schema=Scope, checkpointer=agent.checkpointer)
+    sent: list[Any] = []
+
+    async def turns(*messages: str) -> None:
+        for message in messages:
+            await agent.ainvoke(say(message), thread("t1"), context=ALICE, durability=durability)
+
+    asyncio.run(turns("my name is Alice"))
+    run = asyncio.BaseEventLoop.run_in_executor
+    monkeypatch.setattr(
+        asyncio.BaseEventLoop, "run_in_executor", lambda *given: (sent.append(given[2]), run(*given))[1]
+    )
+    asyncio.run(turns("hello", "what's new?"))
+    # But for a connection that has to be made.
+    assert [one for one in sent if getattr(one, "__name__", "") != "getconn"] == []
 
 
 def test_ours_passes_the_conformance_suite(saver: Any) -> None:

@@ -7,7 +7,9 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -74,6 +76,34 @@ def test_rows_of_each_statement_in_order(exchanged: Exchanged) -> None:
         Statement(b"select 1 as n where false"),
         Statement(b"select * from generate_series(1, 3) as n"),
     ) == [[{"n": 5, "words": ["a", "ü"], "more": {"x": [1]}}], [], [{"n": 1}, {"n": 2}, {"n": 3}]]
+
+
+HOSTILE = [
+    "",
+    " ",
+    "NULL",
+    "null",
+    '"',
+    "\\",
+    '\\"',
+    "{}",
+    "a,b",
+    "{a,b}",
+    "'; drop table turn; --",
+    "\n\t",
+    "ü😀\u202e",
+    "$1 %s",
+]
+
+
+@pytest.mark.parametrize("prepares", [False, True])
+def test_lists(exchanged: Exchanged, prepares: bool) -> None:
+    """A list comes to Postgres as it is, whatever its texts hold: also empty, with gaps, of other types, and nested."""
+    when, id = datetime(2026, 2, 28, 23, 59, 59, 123456, tzinfo=timezone(timedelta(hours=-7))), UUID(int=7)
+    given = [HOSTILE, [], ["a", None, "NULL"], [1, -2, None, 2**40], [when, None], [id], [["a", "b"], ["{", '"']]]
+    text = b"select $1::text[] a, $2::text[] b, $3::text[] c, $4::bigint[] d, $5::timestamptz[] e, $6::uuid[] f, $7::text[] g"
+    (((found,)),) = exchanged(Statement(text, given), prepares=prepares)
+    assert list(found.values()) == given
 
 
 @pytest.mark.parametrize("prepares", [False, True])

@@ -11,9 +11,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache, partial
 from hashlib import blake2s
 from typing import Any, TypeVar
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -86,8 +88,32 @@ def _name(text: bytes, types: tuple[int, ...]) -> bytes:
 
 def _made(connection: psycopg.Connection[Any], statement: Statement) -> _Made:
     transformer: AbstractTransformer = Transformer(connection)
-    params = transformer.dump_sequence(statement.params, [PyFormat.AUTO] * len(statement.params))
+    given = [array(one) if type(one) is list else one for one in statement.params]
+    params = transformer.dump_sequence(given, [PyFormat.AUTO] * len(given))
     return _Made(statement.text, params, transformer.types or (), transformer.formats)
+
+
+def array(values: list[Any]) -> str | list[Any]:
+    """A flat list as Postgres reads arrays, whose type it takes from where it stands; another list as it is.
+
+    psycopg would look for the type of every element.
+    """
+    written = [_WRITTEN[type(one)](one) for one in values if type(one) in _WRITTEN]
+    return f"{{{','.join(written)}}}" if len(written) == len(values) else values
+
+
+def _quoted(text: Any) -> str:
+    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+#: How elements of an array are written, by their type.
+_WRITTEN: dict[type, Callable[[Any], str]] = {
+    str: _quoted,
+    int: str,
+    UUID: str,
+    datetime: _quoted,
+    type(None): lambda _: "NULL",
+}
 
 
 def _send(conn: PGconn, made: Sequence[_Made]) -> list[bytes | None]:
@@ -155,6 +181,12 @@ def rows_of(connection: psycopg.Connection[Any], result: PGresult) -> list[Row]:
     encoding = connection.info.encoding
     names = [(result.fname(column) or b"").decode(encoding) for column in range(result.nfields)]
     return transformer.load_rows(0, result.ntuples, lambda values: dict(zip(names, values, strict=True)))
+
+
+def size_of(result: PGresult) -> int:
+    """The length of all values of a result together, in bytes as they were sent."""
+    places = ((row, column) for row in range(result.ntuples) for column in range(result.nfields))
+    return sum(len(result.get_value(*place) or b"") for place in places)
 
 
 # --- in an event loop -------------------------------------------------------------------------------------------------
