@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 
 from learning_machine.errors import BudgetExceeded, ConfigurationError, DatabaseUnavailable
+from learning_machine.nodes.giving_way import gives_way
 from learning_machine.nodes.learning import failed_turn
 from learning_machine.nodes.parts import Parts, trace
 from learning_machine.stores.postgres import queue
@@ -33,6 +34,8 @@ FIRST_PAUSE = 5.0
 WORKER_GONE = "WorkerGone"
 #: How long a job waits for more of the same burst before it reads, in seconds.
 LINGER = 0.35
+#: How long it then gives way to replies at most, in seconds, where it runs in the process that makes them.
+GIVES_WAY = 2.0
 #: A job whose worker gave no sign of life for this long, in seconds, is given to another.
 STALLED_AFTER = 30.0
 SWEEP_EVERY = 15.0
@@ -61,9 +64,17 @@ class Worker:
     """Runs the jobs of some machines, in a thread of its own, until it is stopped.
 
     It is started again whenever it ends unasked: a suspended laptop or a restarted database is no reason to stop learning.
+    `beside_replies`: it runs in a process that answers people, and gives way to them.
     """
 
-    def __init__(self, machines: Sequence[Learner], *, concurrency: int = 4, on_event: OnEvent | None = None) -> None:
+    def __init__(
+        self,
+        machines: Sequence[Learner],
+        *,
+        concurrency: int = 4,
+        on_event: OnEvent | None = None,
+        beside_replies: bool = False,
+    ) -> None:
         self.machines = {machine.parts.name: machine for machine in machines}
         if not machines or len(self.machines) < len(machines):
             raise ConfigurationError(
@@ -71,6 +82,7 @@ class Worker:
             )
         self.database = machines[0].parts.database
         self.concurrency, self._on_event = concurrency, on_event
+        self._patience = GIVES_WAY if beside_replies else 0.0
         #: Set while somebody waits for the queue: jobs then do not linger.
         self.hurry = threading.Event()
         self._stop = threading.Event()
@@ -184,6 +196,7 @@ class Worker:
 
     async def _run_job(self, machine: str, space: int, turn: str) -> None:
         await in_thread(self.hurry.wait, LINGER)
+        await gives_way(self._patience, lambda: self.hurry.is_set() or self._stop.is_set())
         await in_thread(self._read, self.machines[machine], space, UUID(turn))
 
     async def _run_curation(self, timestamp: int, machine: str) -> None:

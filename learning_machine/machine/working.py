@@ -36,7 +36,7 @@ class Working(Learning):
         """The worker of this process. It is started by the first turn that is recorded."""
         with self._lock:
             if self._worker is None:
-                self._worker = Worker([self])
+                self._worker = Worker([self], beside_replies=True)
                 _at_exit(self)
             return self._worker
 

@@ -110,9 +110,14 @@ class ConversationStore:
         return [("search.messages", search_params(MESSAGES, scope, standing, standing.question, period))]
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Conversation | None:
-        zone, best = zone_of(scope.timezone), ranked(rows[0], standing.weights)[: self.config.max_results]
-        passages = tuple(passage(row, zone) for _, row in best)
-        return Conversation(passages) if passages else None
+        zone, unlike = zone_of(scope.timezone), dict[tuple[str, ...], Passage]()
+        for _, row in ranked(rows[0], standing.weights):
+            # What was asked and answered in the same words on the same day is told once.
+            one = passage(row, zone)
+            unlike.setdefault((one.day, one.role, spoken(one)), one)
+            if len(unlike) == self.config.max_results:
+                break
+        return Conversation(tuple(unlike.values())) if unlike else None
 
     def build_context(self, data: Any) -> str:
         if not data:

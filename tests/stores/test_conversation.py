@@ -61,6 +61,18 @@ def test_what_was_said(world: Any) -> None:
     assert f"- {day}, user: My boat is called Matilda. — answered: A lovely name for a boat." in context
 
 
+def test_the_same_words_once(world: Any) -> None:
+    """What was asked and answered in the same words on the same day is told once, and leaves its place to something else."""
+    for number in range(12):
+        tell(world, "Which train goes to Bern?", "The one at nine.", session=f"s{number}", at=TODAY - timedelta(days=2))
+    tell(world, "Which train goes to Bern?", "The one at ten.", session="later", at=TODAY - timedelta(days=1))
+    tell(world, "The train to Bern was late.", "Sorry.", session="other", at=TODAY - timedelta(days=1))
+    found = world.recall("train to Bern")["conversation"].passages
+    told = [(one.day, one.role, one.content, one.before, one.after) for one in found]
+    assert len(told) == len(set(told)) and len({one.day for one in found}) == 2
+    assert "The train to Bern was late." in [one.content for one in found]
+
+
 def test_the_neighbours_help(world: Any) -> None:
     """What stands beside a hit is lent some of its worth, so an answer comes up with its question."""
     tell(
