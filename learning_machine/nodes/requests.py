@@ -27,7 +27,8 @@ class RequestMiddleware(AgentMiddleware[Any, Any]):
         """The same under `ainvoke`.
 
         `create_agent` has it traced for LangSmith, and a coroutine function is sent to a thread for that twice a call, also
-        where nothing is traced. So it is one only if tracing is on when the agent is made.
+        where nothing is traced. So it is one only if tracing is on when the agent is made; where it is switched on later, this
+        step's own span says nothing of the answer, and the model's call stands beside it.
         """
         return self._awrap if tracing_is_enabled() else self._passed_on
 
