@@ -26,10 +26,11 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from learning_machine.state.messages import message_key
-from learning_machine.stores.postgres.collecting import Row, collected, read_with
+from learning_machine.stores.postgres.collecting import collected, read_with
 from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.pipelines import (
     LoopConnections,
+    Row,
     Statement,
     exchange,
     loop_waits,

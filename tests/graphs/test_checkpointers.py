@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 
-from learning_machine import LearningMiddleware, Scope, UserProfileConfig, create_learning_agent
+from learning_machine import LearningMiddleware, Scope, UserProfileConfig, checkpointer, create_learning_agent
 from learning_machine.checkpointer import BothDoorsSaver
 from learning_machine.stores.postgres.database import Database
 from learning_machine.stores.postgres.migrate import prepare
@@ -166,6 +167,31 @@ def test_both_doors_read_the_same(saver: Any, length: int) -> None:
     newest = asyncio.run(saver.aget_tuple(place))
     assert [write[1] for write in newest.pending_writes] == ["__interrupt__"]
     assert newest.checkpoint["channel_values"]["messages"][0].text == "x" * length
+
+
+@pytest.mark.parametrize(("length", "in_thread"), [(10, False), (500_000, True)])
+def test_what_is_large_does_not_hold_up_the_loop(
+    saver: Any, length: int, in_thread: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large checkpoint is put together in a thread, a small one at once."""
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    graph.add_node("answer", lambda _: {"messages": [("ai", "ok")]})
+    graph.add_edge(START, "answer")
+    place: Any = {"configurable": {"thread_id": "t1"}}
+    graph.compile(checkpointer=saver).invoke({"messages": [("user", "x" * length)]}, place)
+    where: list[bool] = []
+    for step in ("rows_of", "read_with"):
+        known = getattr(checkpointer, step)
+        monkeypatch.setattr(
+            checkpointer,
+            step,
+            lambda *given, known=known: (
+                where.append(threading.current_thread() is not threading.main_thread()),
+                known(*given),
+            )[1],
+        )
+    assert asyncio.run(saver.aget_tuple(place)).checkpoint["channel_values"]["messages"][0].text == "x" * length
+    assert where == [False, in_thread, in_thread]
 
 
 def test_reading_after_a_restart(saver: Any, url: str) -> None:

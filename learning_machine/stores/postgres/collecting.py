@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 from langgraph.checkpoint.postgres import PostgresSaver
 
-from learning_machine.stores.postgres.pipelines import Statement
+from learning_machine.stores.postgres.pipelines import Row, Statement
 from learning_machine.stores.postgres.queries import numbered
 
 T = TypeVar("T")
-Row = dict[str, Any]
 #: An insertion of a row that leaves one that is there alone.
 _ADDS = re.compile(r"^(\s*insert\b.*\bvalues\s*)(\([%s,\s]+\))(\s*on conflict\b.*\bdo nothing\s*)$", re.I | re.S)
 
