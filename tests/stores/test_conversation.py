@@ -14,7 +14,10 @@ from learning_machine.stores.conversation import ConversationConfig
 from learning_machine.stores.protocol import Standing
 from learning_machine.testing import change
 
-TODAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+
+def noon(days_ago: int) -> datetime:
+    """Noon in UTC, so many days before the day it is by now: the tests may run across midnight."""
+    return datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=days_ago)
 
 
 def said(*texts: str, at: datetime | None = None, session: str = "x") -> list[Any]:
@@ -50,8 +53,9 @@ def learn(world: Any, text: str, *learned: dict[str, Any], session: str = "s1") 
 
 def test_what_was_said(world: Any) -> None:
     """Who said what, and on which day, with the answer to a question or the question of an answer."""
-    tell(world, "My boat is called Matilda.", "A lovely name for a boat.", at=TODAY - timedelta(days=3))
-    day = f"{TODAY - timedelta(days=3):%Y-%m-%d}"
+    at = noon(3)
+    tell(world, "My boat is called Matilda.", "A lovely name for a boat.", at=at)
+    day = f"{at:%Y-%m-%d}"
     [mine, answer] = sorted(
         world.recall("What is the name of my boat?")["conversation"].passages, key=lambda one: one.role, reverse=True
     )
@@ -63,10 +67,11 @@ def test_what_was_said(world: Any) -> None:
 
 def test_the_same_words_once(world: Any) -> None:
     """What was asked and answered in the same words on the same day is told once, and leaves its place to something else."""
+    before, at = noon(2), noon(1)
     for number in range(12):
-        tell(world, "Which train goes to Bern?", "The one at nine.", session=f"s{number}", at=TODAY - timedelta(days=2))
-    tell(world, "Which train goes to Bern?", "The one at ten.", session="later", at=TODAY - timedelta(days=1))
-    tell(world, "The train to Bern was late.", "Sorry.", session="other", at=TODAY - timedelta(days=1))
+        tell(world, "Which train goes to Bern?", "The one at nine.", session=f"s{number}", at=before)
+    tell(world, "Which train goes to Bern?", "The one at ten.", session="later", at=at)
+    tell(world, "The train to Bern was late.", "Sorry.", session="other", at=at)
     found = world.recall("train to Bern")["conversation"].passages
     told = [(one.day, one.role, one.content, one.before, one.after) for one in found]
     assert len(told) == len(set(told)) and len({one.day for one in found}) == 2
@@ -175,9 +180,9 @@ def test_not_what_is_in_sight(world: Any) -> None:
     here = tuple(keys_of(messages, "s1"))
     store = world.machine.stores["conversation"]
     question = world.machine.parts.embedder.question("What is the name of my boat?")
-    standing = Standing(machine="default", here=here, question=question, now=TODAY)
+    standing = Standing(machine="default", here=here, question=question, now=noon(0))
     assert store.recall(user_id="alice", session_id="s1", standing=standing) is None
-    one = Standing(machine="default", here=here[1:], question=question, now=TODAY)
+    one = Standing(machine="default", here=here[1:], question=question, now=noon(0))
     found = store.recall(user_id="alice", session_id="s1", standing=one)
     assert [(one.content, one.after) for one in found.passages] == [("My boat is called Matilda.", "")]
 
@@ -242,23 +247,23 @@ def _access(thread: Any) -> Any:
 
 def test_a_time_in_the_question(world: Any) -> None:
     """A time in the message narrows what was said to that time, however much else was said."""
-    tell(world, "The budget for boats is 900.", "Noted.", session="old", at=TODAY - timedelta(days=1))
+    tell(world, "The budget for boats is 900.", "Noted.", session="old", at=noon(1))
     for number in range(60):
         tell(
             world,
             f"The budget for boats, draft {number}, is under discussion.",
             "Noted.",
             session=f"s{number}",
-            at=TODAY - timedelta(days=40 + number),
+            at=noon(40 + number),
         )
-    assert any("900" in one for one in passages(world, "What did I say yesterday about the budget for boats?"))
-    assert all("draft" not in one for one in passages(world, "What did I say yesterday about the budget for boats?"))
+    assert any("900" in one for one in passages(world, "What did I say in the last 3 days about the budget for boats?"))
+    assert all("draft" not in one for one in passages(world, "What did I say in the last 3 days about the budget for boats?"))
     assert passages(world, "What did I say about the budget for boats 30 years ago?") == []
 
 
 def test_the_speakers_day(world: Any) -> None:
     """Days are the asker's: what was said late in the evening in UTC was said the next day in Auckland."""
-    late = (TODAY - timedelta(days=5)).replace(hour=22)
+    late = noon(5).replace(hour=22)
     tell(world, "My boat is called Matilda.", "Lovely.", at=late)
     next_day = f"{late + timedelta(days=1):%Y-%m-%d}"
     assert passages(world, f"What of the boat on {next_day}?") == []
