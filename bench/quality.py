@@ -27,7 +27,7 @@ from places import connect, own_database, query, versions
 from learning_machine import LearningMachine, Scope
 from learning_machine.nodes.recall import asking
 from learning_machine.state.lexemes.stop_words import STOP_WORDS
-from learning_machine.stores.conversation import ranked
+from learning_machine.stores.conversation import ConversationConfig, ranked
 from learning_machine.stores.fusing import Weights
 from learning_machine.stores.indexing import Question
 from learning_machine.stores.ledger_store import branch_query
@@ -204,7 +204,12 @@ def run(
     with (
         own_database(server) as url,
         LearningMachine(
-            db=url, model=ScriptedModel(), embeddings=embeddings, background="external", user_profile=True
+            db=url,
+            model=ScriptedModel(),
+            embeddings=embeddings,
+            background="external",
+            user_profile=True,
+            conversation=ConversationConfig(max_results=DEPTH),
         ) as machine,
     ):
         size = sum(conversation.size for conversation in loaded)

@@ -30,6 +30,9 @@ class ConversationConfig(StoreConfig):
     max_results: int = Field(5, ge=1, le=50, description="messages recalled for one message at most")
 
 
+#: How many of the best by words, and by meaning, are looked at: at least, and for each message that may be recalled. More
+#: cost time and find nothing more (docs/explanation/search.md).
+LEAST, EACH = 20, 4
 #: What of a config says anything about a store that learns nothing.
 _USED = {"max_results", "max_context_tokens"}
 
@@ -107,7 +110,9 @@ class ConversationStore:
             # What was said later was neither true nor known then.
             ends = [time for time in (period.until, standing.as_of, standing.known_at) if time is not None]
             period = Period(period.since, min(ends))
-        return [("search.messages", search_params(MESSAGES, scope, standing, standing.question, period))]
+        candidates = max(LEAST, EACH * self.config.max_results)
+        params = search_params(MESSAGES, scope, standing, standing.question, period, candidates=candidates)
+        return [("search.messages", params)]
 
     def read(self, rows: list[list[dict[str, Any]]], scope: Scope, standing: Standing) -> Conversation | None:
         zone, unlike = zone_of(scope.timezone), dict[tuple[str, ...], Passage]()

@@ -115,7 +115,13 @@ def shown(insight: Insight) -> str:
 
 
 def search_params(
-    source: str, scope: Scope, standing: Standing, question: Question, period: Period = ALWAYS
+    source: str,
+    scope: Scope,
+    standing: Standing,
+    question: Question,
+    period: Period = ALWAYS,
+    *,
+    candidates: int = CANDIDATES,
 ) -> dict[str, Any]:
     """What a search of one source wants to know."""
     return {
@@ -124,7 +130,7 @@ def search_params(
         "here": list(standing.here),
         "since": period.since,
         "until": period.until,
-        "candidates": CANDIDATES,
+        "candidates": candidates,
         "exact_up_to": EXACT_UP_TO,
         **question.params(),
     }

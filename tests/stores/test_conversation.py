@@ -9,7 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from learning_machine.state.messages import keys_of
-from learning_machine.stores import learned_knowledge
+from learning_machine.stores import conversation
 from learning_machine.stores.conversation import ConversationConfig
 from learning_machine.stores.protocol import Standing
 from learning_machine.testing import change
@@ -107,9 +107,18 @@ def test_what_was_taken_back(world: Any) -> None:
     assert shown(world, everything, "90k")
 
 
+def test_as_much_as_is_wanted(make_world: Any) -> None:
+    """Where more messages may be recalled, more candidates are looked at."""
+    world = make_world(conversation=ConversationConfig(max_results=40))
+    for number in range(30):
+        tell(world, f"The budget for boat {number} is {number}00.", session=f"s{number}")
+    assert len(passages(world, "What is the budget for a boat?")) == 30
+
+
 def test_what_was_taken_back_crowds_nothing_out(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns that are no longer told, more than candidates are looked at, leave the place to the one that is."""
-    monkeypatch.setattr(learned_knowledge, "CANDIDATES", 5)
+    monkeypatch.setattr(conversation, "LEAST", 5)
+    monkeypatch.setattr(conversation, "EACH", 1)
     quoted = [f"The vault code is {number}." for number in range(8)]
     for number, text in enumerate(quoted):
         note = change("user_profile", text, kind="observation", quote=text)

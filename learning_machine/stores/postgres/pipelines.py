@@ -56,7 +56,8 @@ def exchange(
     `prepares`: each is planned once a connection, and not each time. Raises the error of the first statement that failed,
     `psycopg.OperationalError` where the connection was lost. A connection that something else cuts off here is closed.
     """
-    made = [_made(connection, one) for one in statements]
+    transformer: AbstractTransformer = Transformer(connection)
+    made = [_made(transformer, one) for one in statements]
     conn = connection.pgconn
     conn.enter_pipeline_mode()
     try:
@@ -86,8 +87,7 @@ def _name(text: bytes, types: tuple[int, ...]) -> bytes:
     return b"lm_" + blake2s(b"%s\0%r" % (text, types), digest_size=12).hexdigest().encode()
 
 
-def _made(connection: psycopg.Connection[Any], statement: Statement) -> _Made:
-    transformer: AbstractTransformer = Transformer(connection)
+def _made(transformer: AbstractTransformer, statement: Statement) -> _Made:
     given = [array(one) if type(one) is list else one for one in statement.params]
     params = transformer.dump_sequence(given, [PyFormat.AUTO] * len(given))
     return _Made(statement.text, params, transformer.types or (), transformer.formats)
