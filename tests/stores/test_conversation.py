@@ -266,7 +266,9 @@ def test_a_time_in_the_question(world: Any) -> None:
             at=noon(40 + number),
         )
     assert any("900" in one for one in passages(world, "What did I say in the last 3 days about the budget for boats?"))
-    assert all("draft" not in one for one in passages(world, "What did I say in the last 3 days about the budget for boats?"))
+    assert all(
+        "draft" not in one for one in passages(world, "What did I say in the last 3 days about the budget for boats?")
+    )
     assert passages(world, "What did I say about the budget for boats 30 years ago?") == []
 
 
