@@ -272,6 +272,15 @@ def test_a_time_in_the_question(world: Any) -> None:
     assert passages(world, "What did I say about the budget for boats 30 years ago?") == []
 
 
+def test_words_that_only_say_when(world: Any) -> None:
+    """A rare word that only says when does not make the words that are asked for count for nothing."""
+    for number in range(30):
+        tell(world, f"The budget for boats, draft {number}, is under discussion.", session=f"s{number}", at=noon(1))
+    told = world.machine.explain_recall("What did I say about the budget for boats in the last 3 days?", user_id="alice")
+    covered = [one["parts"]["words"]["covered"] for one in told["recalled"]]
+    assert covered == [1.0] * 5
+
+
 def test_the_speakers_day(world: Any) -> None:
     """Days are the asker's: what was said late in the evening in UTC was said the next day in Auckland."""
     late = noon(5).replace(hour=22)

@@ -571,7 +571,7 @@ CREATE FUNCTION learning_machine.word_scores(source text, lexemes text[], words 
     ), word as (
         select a.word, coalesce(max(f.df), 0) as df from asked a left join frequency f using (number) group by a.word
     ), rarity as (
-        select w.word, df < 0.2 * texts or texts < 20 or not exists (select from word, size where df > 0 and df < 0.2 * texts) as tells,
+        select w.word, df < 0.2 * texts or texts < 20 or not exists (select from word, size where word > 0 and df > 0 and df < 0.2 * texts) as tells,
                case when w.word > 0 then 1 + ln(1 + (greatest(texts, 50, df) - df + 0.5) / (df + 0.5)) / ln(1 + (greatest(texts, 50) + 0.5) / 0.5)
                else 0 end as rarity
         from word w, size

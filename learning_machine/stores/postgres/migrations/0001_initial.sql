@@ -323,7 +323,8 @@ $$;
 -- How well the texts of one source fit some words: a score in the manner of BM25, and the share of the words that a text
 -- covers, rare ones counting up to twice. `word` numbers the words, with a minus those that are not asked for by
 -- themselves; of several lexemes for one word the best counts. A word in a fifth of all texts or more tells little and is
--- left out of the score while a rarer one is there. Few texts say little about how rare a word is: they count as fifty.
+-- left out of the score while a rarer one is there that is asked for. Few texts say little about how rare a word is: they
+-- count as fifty.
 create function word_scores(source text, lexemes text[], words int[])
 returns table (space bigint, item bigint, words float8, covered float8) language sql stable as $$
     with asked as (
@@ -338,7 +339,7 @@ returns table (space bigint, item bigint, words float8, covered float8) language
     ), word as (
         select a.word, coalesce(max(f.df), 0) as df from asked a left join frequency f using (number) group by a.word
     ), rarity as (
-        select w.word, df < 0.2 * texts or texts < 20 or not exists (select from word, size where df > 0 and df < 0.2 * texts) as tells,
+        select w.word, df < 0.2 * texts or texts < 20 or not exists (select from word, size where word > 0 and df > 0 and df < 0.2 * texts) as tells,
                case when w.word > 0 then 1 + ln(1 + (greatest(texts, 50, df) - df + 0.5) / (df + 0.5)) / ln(1 + (greatest(texts, 50) + 0.5) / 0.5)
                else 0 end as rarity
         from word w, size
