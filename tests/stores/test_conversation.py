@@ -276,7 +276,9 @@ def test_words_that_only_say_when(world: Any) -> None:
     """A rare word that only says when does not make the words that are asked for count for nothing."""
     for number in range(30):
         tell(world, f"The budget for boats, draft {number}, is under discussion.", session=f"s{number}", at=noon(1))
-    told = world.machine.explain_recall("What did I say about the budget for boats in the last 3 days?", user_id="alice")
+    told = world.machine.explain_recall(
+        "What did I say about the budget for boats in the last 3 days?", user_id="alice"
+    )
     covered = [one["parts"]["words"]["covered"] for one in told["recalled"]]
     assert covered == [1.0] * 5
 

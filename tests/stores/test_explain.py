@@ -66,7 +66,9 @@ def insight(text: str) -> Add:
 def test_scores_by_parts(world: Any) -> None:
     """Every score can be computed again from its parts, exactly, and is what recall gives."""
     write(world, *map(insight, ABOUT))
-    world.teach(text="How should webhooks retry, and when are keys rotated?", answer="Slower each time.", session_id="s0")
+    world.teach(
+        text="How should webhooks retry, and when are keys rotated?", answer="Slower each time.", session_id="s0"
+    )
     question = "How should webhooks retry, and when are keys rotated each quarter?"
     told = world.machine.explain_recall(question, user_id="alice")
     scored = [one for one in told["recalled"] if one["parts"] is not None]
